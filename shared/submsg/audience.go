@@ -1,0 +1,97 @@
+package submsg
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// standing is one place in an audience: a long-term template, or a topic in it.
+type standing struct {
+	templateID, topic string
+	generation        int
+}
+
+// standings lists the audience entries that a subscriber must have.
+func standings(app *App, sub *Subscriber) []standing {
+	var all []standing
+	for i := range sub.Subscriptions {
+		s := &sub.Subscriptions[i]
+		t, err := app.Template(s.TemplateID)
+		if err != nil || !t.LongTerm() || s.State != StateActive {
+			continue
+		}
+		all = append(all, standing{s.TemplateID, "", s.Generation})
+		for _, topic := range sub.Topics {
+			all = append(all, standing{s.TemplateID, topic, s.Generation})
+		}
+	}
+	return all
+}
+
+// joinAudiences writes the entries that next needs and was has not, before next is saved: a stale entry is
+// harmless, a missing one is not.
+func (s *Service) joinAudiences(ctx context.Context, app *App, was, next *Subscriber) error {
+	had := standings(app, was)
+	for _, st := range standings(app, next) {
+		if slices.Contains(had, st) {
+			continue
+		}
+		key := AudienceKey(next.AppID, st.templateID, st.topic, next.OpenID)
+		for try := 0; ; try++ {
+			recs, err := s.Store.Load(ctx, key)
+			if err != nil {
+				return err
+			}
+			if e, ok := recs[0].Body.(*AudienceEntry); ok && e.Generation >= st.generation {
+				break // written by a newer accept; an older one must not take its place
+			}
+			_, err = s.Store.Save(ctx, Record{Key: key, Version: recs[0].Version, Body: &AudienceEntry{OpenID: next.OpenID, Generation: st.generation}})
+			if err == nil {
+				break
+			}
+			if lost(err) && ctx.Err() != nil {
+				return err
+			}
+			if err := again(ctx, try); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// leaveAudiences removes the entries that was had and next has not, after next was saved: only those that
+// are still of the generation that ended, so that a late removal cannot undo a new accept.
+func (s *Service) leaveAudiences(ctx context.Context, was, next *Subscriber) error {
+	app, err := s.Apps.App(was.AppID)
+	if err != nil || was == next {
+		return err
+	}
+	has := standings(app, next)
+	for _, st := range standings(app, was) {
+		if slices.ContainsFunc(has, func(h standing) bool { return h.templateID == st.templateID && h.topic == st.topic }) {
+			continue
+		}
+		if err := s.removeEntry(ctx, was.AppID, was.OpenID, st); err != nil {
+			s.Log.WarnContext(ctx, "stale audience entry stays; it is harmless", "appid", was.AppID, "template_id", st.templateID, "error", err)
+		}
+	}
+	return nil
+}
+
+func (s *Service) removeEntry(ctx context.Context, appid, openid string, st standing) error {
+	key := AudienceKey(appid, st.templateID, st.topic, openid)
+	recs, err := s.Store.Load(ctx, key)
+	if err != nil {
+		return err
+	}
+	e, ok := recs[0].Body.(*AudienceEntry)
+	if !ok || e.Generation > st.generation {
+		return nil
+	}
+	if err := s.Store.Delete(ctx, key, recs[0].Version); err != nil && !errors.Is(err, ErrConflict) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package submsg
+
+import (
+	"slices"
+	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/policy"
+)
+
+// step is what a worker does next about a send.
+type step int
+
+const (
+	stepLeave   step = iota // nothing to do: final, not due yet, or waiting for its verdict
+	stepBusy                // another worker holds it, until plan.due
+	stepMark                // an attempt past its lease left no answer: record plan.mark as unknown, then plan again
+	stepWait                // another send to this subscriber is under way, until plan.due
+	stepRecord              // save plan.send as it is, due at plan.due (0: never again)
+	stepReserve             // save plan.sub, then call WeChat for plan.send
+	stepCall                // plan.sub holds our reservation already: call WeChat for plan.send
+)
+
+// plan is a decision on one send: the step and the records it leads to.
+type plan struct {
+	step step
+	due  Instant
+	mark Reservation
+	sub  *Subscriber
+	send *Send
+}
+
+// situation is all that a decision on one send rests on.
+type situation struct {
+	now    time.Time
+	app    *App
+	tpl    *Template
+	sub    *Subscriber      // as loaded, or an empty one
+	send   *Send            // as loaded, or as requested where stored is false
+	stored bool             // the send has a record
+	due    Instant          // its due, where stored
+	others map[string]*Send // the records of the sends that hold open reservations, send's own included where stored
+	health *Health
+
+	holder uint64  // drawn by this worker for this send
+	until  Instant // where a reservation's lease would end
+	loose  bool    // neither a send record nor a job leads to the reservation
+}
+
+// decide is the ledger's second half: what happens to a send now. It changes nothing; the worker carries the
+// plan out and asks again when a record changed meanwhile.
+func decide(in situation) plan {
+	now, send := At(in.now), in.send
+	for _, r := range in.sub.Reservations {
+		if r.SendID != send.ID {
+			continue
+		}
+		if _, done := settled(r, in.others[r.SendID]); done {
+			continue
+		}
+		switch o := in.others[r.SendID]; {
+		case r.Holder == in.holder:
+			return plan{step: stepCall, sub: in.sub, send: attempt(send, r)}
+		case !blocking(r, o):
+			return plan{step: stepLeave} // unknown: its verdict comes by itself
+		case now <= r.Until:
+			return plan{step: stepBusy, due: r.Until}
+		default:
+			return plan{step: stepMark, mark: r}
+		}
+	}
+	if in.stored && (send.State != SendQueued || in.due > now) {
+		return plan{step: stepLeave}
+	}
+	if send.ValidUntil != 0 && now >= send.ValidUntil {
+		return record(send, SendExpired, now, 0, &Reason{Code: policy.RuleValidUntil, Detail: "its valid_until passed before it could go", DetailZH: "已过有效期，不再发送"})
+	}
+	if send.SendAt > now {
+		return record(send, SendQueued, now, send.SendAt, nil)
+	}
+	sub := settle(in.sub, in.others)
+	var wait Instant
+	for _, r := range sub.Reservations {
+		if !blocking(r, in.others[r.SendID]) {
+			continue
+		}
+		if now > r.Until {
+			return plan{step: stepMark, mark: r}
+		}
+		wait = max(wait, r.Until)
+	}
+	if wait != 0 {
+		return plan{step: stepWait, due: wait}
+	}
+	if len(sub.Reservations) >= maxReservations {
+		return record(send, SendQueued, now, now.Add(time.Minute), &Reason{Code: "too_many_unknown", Detail: "too many earlier sends to this subscriber are unknown; it waits for their verdicts", DetailZH: "该用户有过多结果未知的消息，等待判定"})
+	}
+	req := facts(in.now, in.app, in.tpl, sub, send, in.health)
+	switch d := in.app.engine.Decide(req); d.Outcome {
+	case policy.Refuse:
+		return record(send, SendRefused, now, 0, reasonOf(d))
+	case policy.Expire:
+		return record(send, SendExpired, now, 0, reasonOf(d))
+	case policy.Defer:
+		due := At(d.Due)
+		if d.Held {
+			due = recheck(in.health, in.tpl.ID, now, due)
+		}
+		return record(send, SendQueued, now, max(due, now+1), reasonOf(d))
+	}
+	return reserve(in, sub, &req)
+}
+
+// reserve takes the credit and holds the subscriber for one call.
+func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
+	if sub == in.sub {
+		sub = sub.clone()
+	}
+	r := Reservation{
+		SendID: in.send.ID, TemplateID: in.tpl.ID, Attempt: in.send.Attempts + 1, Holder: in.holder, At: At(req.Now), Until: in.until,
+		LongTerm: in.tpl.LongTerm(), Loose: in.loose, RequestHash: in.send.RequestHash,
+		Fingerprint: req.Fingerprint, Trigger: req.Trigger, PeriodKey: req.PeriodKey, Urgent: in.tpl.Class == policy.Urgent,
+	}
+	s := sub.subscription(in.tpl.ID)
+	if in.tpl.Kind == policy.OneTime && s.Credits > 0 {
+		s.Credits--
+		r.Credit = 1
+	}
+	sub.Reservations = append(sub.Reservations, r)
+	return plan{step: stepReserve, sub: sub, send: attempt(in.send, r)}
+}
+
+// attempt is the send with the call that r allows begun.
+func attempt(s *Send, r Reservation) *Send {
+	next := *s
+	next.State, next.Attempts, next.AttemptAt, next.Credit = SendSending, r.Attempt, r.At, CreditNone
+	return &next
+}
+
+func record(s *Send, state SendState, now, due Instant, why *Reason) plan {
+	next := *s
+	next.State, next.Reason, next.UpdatedAt = state, why, now
+	return plan{step: stepRecord, send: &next, due: due}
+}
+
+// recheck is when a send under a suspension looks again: an operator may resume at any time, so it asks soon
+// at first and ever more seldom, and never later than the suspension's end.
+func recheck(h *Health, templateID string, now, end Instant) Instant {
+	since, quota := now, false
+	if h != nil {
+		for _, x := range h.Holds {
+			if x.TemplateID == "" || x.TemplateID == templateID {
+				since, quota = min(since, x.Since), quota || x.Rule == policy.RuleDailyQuota
+			}
+		}
+	}
+	if quota {
+		return end
+	}
+	again := now.Add(min(max(now.Sub(since), 30*time.Second), 6*time.Hour))
+	if end != 0 && end > now {
+		again = min(again, end)
+	}
+	return again
+}
+
+// sendsNamed is the set of sends whose records a decision on sub needs.
+func sendsNamed(sub *Subscriber, except string) []string {
+	var ids []string
+	for _, r := range sub.Reservations {
+		if r.SendID != except && !slices.Contains(ids, r.SendID) {
+			ids = append(ids, r.SendID)
+		}
+	}
+	return ids
+}

@@ -1,0 +1,200 @@
+package submsg
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Deliver works on records that are said to be due: sends, unknown sends that await their verdict, jobs, personal
+// schedules, subscribers and notices. Keys of records that are not due, or gone, cost one read; so the same wake-up may
+// come any number of times. It returns the keys whose work failed for now; the tick will find them again too.
+func (s *Service) Deliver(ctx context.Context, keys []Key) []Key {
+	s.init()
+	var mu sync.Mutex
+	var failed []Key
+	var group sync.WaitGroup
+	slots := make(chan struct{}, s.Concurrency)
+	for _, k := range keys {
+		slots <- struct{}{}
+		group.Go(func() {
+			defer func() { <-slots }()
+			if err := s.deliver(ctx, k); err != nil && !errors.Is(err, errInProgress) {
+				s.Log.WarnContext(ctx, "due work failed for now; it stays due", "kind", kindOf(k), "error", err)
+				mu.Lock()
+				failed = append(failed, k)
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if err := s.flush(ctx, flushEvery); err != nil {
+		s.Log.WarnContext(ctx, "figures could not be written", "error", err)
+	}
+	return failed
+}
+
+func (s *Service) deliver(ctx context.Context, k Key) error {
+	switch kindOf(k) {
+	case KindSend:
+		return s.deliverSend(ctx, k)
+	case KindJob:
+		return s.deliverJob(ctx, k)
+	case KindSchedule:
+		return s.fire(ctx, k)
+	case KindSubscriber:
+		return s.tidy(ctx, k)
+	case KindNotice:
+		return s.deliverNotice(ctx, k)
+	}
+	s.Log.ErrorContext(ctx, "wake-up for a record that is never due", "kind", kindOf(k))
+	return nil
+}
+
+// deliverSend takes a waiting send on, or gives the verdict on an unknown one.
+func (s *Service) deliverSend(ctx context.Context, k Key) error {
+	ctx, cancel := s.work(ctx)
+	defer cancel()
+	for try := 0; ; try++ {
+		appid, id, ok := sendKeyParts(k)
+		if !ok {
+			return nil
+		}
+		c, err := s.carriageOf(ctx, appid, id)
+		if p := AsProblem(err); p != nil && (p.Code == CodeNotFound || p.Code == CodeUnknownApp) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b := c.sendBody()
+		if c.send.Due == 0 || c.send.Due > s.now() {
+			return nil
+		}
+		if b.State != SendUnknown {
+			_, err = s.carry(ctx, c)
+			return err
+		}
+		h, err := s.freshHealth(ctx, appid)
+		if err != nil {
+			return err
+		}
+		o := judge(b, h.Evidence, s.now(), c.app.UnknownAfter)
+		if _, err = s.Store.Save(ctx, sendRecord(o.send, c.send.Version, o.due)); err == nil {
+			if o.send.State == SendUnknown {
+				return nil
+			}
+			s.countSend(c, o.send, o.due)
+			if o.send.State != SendQueued {
+				return nil
+			}
+		} else if lost(err) {
+			return err
+		}
+		if err := again(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+func sendKeyParts(k Key) (appid, id string, ok bool) {
+	_, rest, _ := strings.Cut(k.Partition, "#")
+	return strings.Cut(rest, "#")
+}
+
+func (s *Service) freshHealth(ctx context.Context, appid string) (*Health, error) {
+	return s.changeHealth(ctx, appid, func(*Health) bool { return false })
+}
+
+// Tick finds what is due and hands it to workers: schedules of audiences become jobs here, everything else is
+// announced through the Waker, or done at once where there is none. It may come late, early, twice or not
+// for an hour: what is due stays due.
+func (s *Service) Tick(ctx context.Context) error {
+	s.init()
+	oldest := s.now()
+	var errs []error
+	var keys []Key
+	for i, from := 0, rand.IntN(DueShards); i < DueShards; i++ {
+		items, err := s.Store.Due(ctx, (from+i)%DueShards, s.now(), tickBatch)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, it := range items {
+			oldest = min(oldest, it.Due)
+			keys = append(keys, it.Key)
+		}
+	}
+	var wake, schedules []Key
+	for _, k := range keys {
+		if kindOf(k) == KindSchedule {
+			schedules = append(schedules, k)
+		} else {
+			wake = append(wake, k)
+		}
+	}
+	wake = append(wake, s.fireAudiences(ctx, schedules)...)
+	s.Metrics.Observe("", "oldest_due_seconds", s.now().Sub(oldest).Seconds())
+	if s.Waker != nil {
+		s.wake(ctx, wake...)
+	} else {
+		s.Deliver(ctx, wake)
+	}
+	if err := s.flush(ctx, flushEvery); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// tickBatch is how many due records of one shard a tick takes up.
+const tickBatch = 1000
+
+// Notice events are posted to the app's webhook, and logged in any case.
+func (s *Service) notify(ctx context.Context, app *App, n Notice) {
+	n.AppID, n.At = app.Rules.AppID, s.now()
+	n.ID = derive("notice", n.AppID, n.Event, n.TemplateID, n.At.Time().Format(time.RFC3339Nano))
+	s.Log.WarnContext(ctx, "notice", "appid", n.AppID, "event", n.Event, "template_id", n.TemplateID, "detail", n.Detail)
+	if s.Webhook == nil || !app.Webhook {
+		return
+	}
+	rec := Record{Key: NoticeKey(n.AppID, n.ID), Due: n.At, Body: &n}
+	if _, err := s.Store.Save(ctx, rec); lost(err) {
+		s.Log.ErrorContext(ctx, "notice could not be kept", "appid", n.AppID, "event", n.Event, "error", err)
+		return
+	}
+	s.wake(ctx, rec.Key)
+}
+
+// giveUpNotice is when a webhook that never answers is not asked any more.
+const giveUpNotice = 3 * 24 * time.Hour
+
+func (s *Service) deliverNotice(ctx context.Context, k Key) error {
+	recs, err := s.Store.Load(ctx, k)
+	if err != nil {
+		return err
+	}
+	n, ok := recs[0].Body.(*Notice)
+	if !ok || recs[0].Due > s.now() || s.Webhook == nil {
+		return nil
+	}
+	call, cancel := context.WithTimeout(ctx, s.CallTimeout)
+	defer cancel()
+	perr := s.Webhook.Post(call, *n)
+	if perr == nil || s.now().Sub(n.At) > giveUpNotice {
+		if err := s.Store.Delete(ctx, k, recs[0].Version); lost(err) {
+			return err
+		}
+		return nil
+	}
+	next := *n
+	next.Attempts++
+	_, err = s.Store.Save(ctx, Record{Key: k, Version: recs[0].Version, Due: s.now().Add(backoff(next.Attempts, time.Hour)), Body: &next})
+	s.Log.WarnContext(ctx, "webhook did not take a notice", "appid", n.AppID, "event", n.Event, "error", perr)
+	if lost(err) {
+		return err
+	}
+	return nil
+}

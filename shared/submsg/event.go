@@ -1,0 +1,107 @@
+package submsg
+
+import "time"
+
+// SentEvent is WeChat's final word on one message: subscribe_msg_sent_event, or the older
+// TEMPLATESENDJOBFINISH.
+type SentEvent struct {
+	OpenID      string
+	TemplateID  string // "" in the older event
+	MsgID       int64  // 0 where it is left out
+	Code        int    // 0: delivered
+	Status      string
+	At          Instant // CreateTime, in whole seconds
+	Fingerprint uint64
+}
+
+// clockSlack is how far WeChat's clock and ours may be apart when an event without msgid is matched by time.
+const clockSlack = time.Minute
+
+// candidate is a send that a sent event may mean: a recent one or an open reservation.
+type candidate struct {
+	sendID  string
+	attempt int // 0: a recent send, whose record knows
+	at      Instant
+	r       *Reservation
+}
+
+// candidates lists what a sent event may mean, oldest first: the subscriber's recent sends of the template and
+// its open reservations. So no second index is needed.
+func candidates(sub *Subscriber, templateID string) []candidate {
+	var cs []candidate
+	for i := range sub.Subscriptions {
+		if s := &sub.Subscriptions[i]; templateID == "" || s.TemplateID == templateID {
+			for _, r := range s.Recent {
+				cs = append(cs, candidate{sendID: r.SendID, at: r.At})
+			}
+		}
+	}
+	for i := range sub.Reservations {
+		if r := &sub.Reservations[i]; templateID == "" || r.TemplateID == templateID {
+			cs = append(cs, candidate{sendID: r.SendID, attempt: r.Attempt, at: r.At, r: r})
+		}
+	}
+	return cs
+}
+
+// matchEvent finds the send that an event means among the candidates (sends[i] is the record of cs[i], nil if
+// there is none yet). It returns -1 for an event that was applied already or that no send fits.
+//
+// A msgid decides where both sides have one. Else it is the oldest attempt that has no event yet and had begun
+// when the event was made.
+func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
+	for i, s := range sends {
+		if s != nil && s.EventAt != 0 && (s.EventPrint == ev.Fingerprint || ev.MsgID != 0 && s.MsgID == ev.MsgID) {
+			return -1
+		}
+		if s != nil && ev.MsgID != 0 && s.MsgID == ev.MsgID {
+			return i
+		}
+	}
+	best := -1
+	for i, c := range cs {
+		s := sends[i]
+		if c.at > ev.At.Add(time.Second).Add(clockSlack) {
+			continue
+		}
+		switch {
+		case s == nil || c.r != nil && s.Attempts < c.r.Attempt: // under way, or its worker died
+			if c.r == nil {
+				continue
+			}
+		case s.EventAt != 0 || ev.MsgID != 0 && s.MsgID != 0:
+			continue
+		case s.State != SendUnknown && s.State != SendSent && !(s.State == SendFailed && s.Reason != nil && s.Reason.Code == "not_sent"):
+			continue
+		}
+		if best < 0 || c.at < cs[best].at {
+			best = i
+		}
+	}
+	return best
+}
+
+// applyEvent is the send after its event. It stands above every other account of the send.
+func applyEvent(app string, c candidate, s *Send, ev SentEvent, now Instant) *Send {
+	var next Send
+	if s != nil {
+		next = *s
+	} else {
+		next = Send{ID: c.sendID, AppID: app, OpenID: ev.OpenID, TemplateID: c.r.TemplateID, RequestHash: c.r.RequestHash, CreatedAt: c.r.At}
+	}
+	if c.r != nil {
+		next.Attempts, next.AttemptAt = max(next.Attempts, c.r.Attempt), max(next.AttemptAt, c.r.At)
+	}
+	if next.MsgID == 0 {
+		next.MsgID = ev.MsgID
+	}
+	next.EventAt, next.EventPrint, next.UpdatedAt = ev.At, ev.Fingerprint, now
+	next.Credit, next.Reason = CreditSpent, nil
+	next.State = SendDelivered
+	if ev.Code != 0 {
+		next.State = SendFailed
+		next.Reason = &Reason{Code: "delivery_failed", Detail: "WeChat accepted the message and could not deliver it: " + ev.Status, DetailZH: "微信已受理但未能送达：" + ev.Status}
+		next.WeChat = &Answer{Code: ev.Code, Msg: ev.Status}
+	}
+	return &next
+}

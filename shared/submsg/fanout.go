@@ -1,0 +1,345 @@
+package submsg
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+)
+
+// Sizes of a fan-out. A page is one read of the audience and one of its sends and subscribers; a provider is asked
+// for at most providerBatch of them at a time.
+const (
+	jobPage       = 200
+	pagesAhead    = 3 // pages under way at a time, so that one slow call does not hold up the rest
+	providerBatch = 100
+)
+
+// deliverJob works on one job until it is done or the worker's time is nearly over; then it is handed on.
+func (s *Service) deliverJob(ctx context.Context, k Key) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(s.Work)
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	recs, err := s.Store.Load(ctx, k)
+	if err != nil {
+		return err
+	}
+	job, ok := recs[0].Body.(*Job)
+	if !ok || job.Done || recs[0].Due == 0 || recs[0].Due > s.now() {
+		return nil
+	}
+	app, err := s.Apps.App(job.AppID)
+	if err != nil {
+		return err
+	}
+	tpl, err := s.template(ctx, app, job.TemplateID)
+	if err != nil {
+		return err
+	}
+	w := &jobWork{s: s, app: app, tpl: tpl, rec: recs[0], job: job, slots: make(chan struct{}, s.Concurrency)}
+	if app.Rate > 0 {
+		w.pace = &bucket{rate: max(float64(app.Rate)/float64(job.Shards), 0.1), burst: 1}
+	}
+	if err := w.save(ctx, job, false); err != nil { // the claim: nobody else takes it before the lease ends
+		if errors.Is(err, ErrConflict) {
+			return nil
+		}
+		return err
+	}
+	return w.run(ctx)
+}
+
+// jobWork is one worker's hold on a job.
+type jobWork struct {
+	s     *Service
+	app   *App
+	tpl   *Template
+	rec   Record
+	job   *Job
+	slots chan struct{}
+	pace  *bucket
+}
+
+// save writes the job's progress. While work goes on it falls due at the end of this worker's lease, which outlives
+// every reservation made under it; handed on, at once.
+func (w *jobWork) save(ctx context.Context, next *Job, handOn bool) error {
+	next.UpdatedAt = w.s.now()
+	rec := Record{Key: w.rec.Key, Version: w.rec.Version, Due: w.s.leaseEnd(ctx).Add(time.Second), Body: next}
+	switch {
+	case next.Done:
+		rec.Due, rec.Expires = 0, next.UpdatedAt.Add(keepFinal)
+	case handOn:
+		rec.Due = w.s.now()
+		if next.Failures > 0 {
+			rec.Due = rec.Due.Add(backoff(next.Failures, 5*time.Minute))
+		}
+	}
+	v, err := w.s.Store.Save(ctx, rec)
+	if err == nil {
+		rec.Version = v
+		w.rec, w.job = rec, next
+	}
+	return err
+}
+
+// page is one page of the audience under way.
+type page struct {
+	last   string // cursor after it
+	done   chan struct{}
+	mu     sync.Mutex
+	counts map[string]int
+	err    error
+}
+
+func (p *page) count(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.counts[what]++
+}
+
+func (p *page) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = errors.Join(p.err, err)
+}
+
+func (w *jobWork) run(ctx context.Context) error {
+	s := w.s
+	topic := ""
+	if w.job.To.Audience != nil {
+		topic = w.job.To.Audience.Topic
+	}
+	partition := AudiencePartition(w.job.AppID, w.job.TemplateID, topic, w.job.Shard)
+	var ahead []*page
+	cursor, ended, stopped := w.job.Cursor, false, false
+	for {
+		for !ended && !stopped && len(ahead) < pagesAhead {
+			if s.shortOf(ctx, s.CallTimeout+2*s.LeaseMargin) {
+				stopped = true
+				break
+			}
+			entries, err := s.Store.List(ctx, partition, cursor, jobPage)
+			if err != nil {
+				return w.giveUp(ctx, err)
+			}
+			if len(entries) < jobPage {
+				ended = true
+			}
+			if len(entries) == 0 {
+				break
+			}
+			cursor = entries[len(entries)-1].Key.Sort
+			p := &page{last: cursor, done: make(chan struct{}), counts: map[string]int{}}
+			go w.work(ctx, p, entries)
+			ahead = append(ahead, p)
+		}
+		if len(ahead) == 0 {
+			break
+		}
+		p := ahead[0]
+		ahead = ahead[1:]
+		<-p.done
+		if p.err != nil {
+			for _, q := range ahead {
+				<-q.done
+			}
+			if errors.Is(p.err, errOutOfTime) {
+				ended = false
+				break
+			}
+			return w.giveUp(ctx, p.err)
+		}
+		next := *w.job
+		next.Cursor, next.Failures, next.LastError = p.last, 0, ""
+		next.Counts = maps.Clone(w.job.Counts)
+		if next.Counts == nil {
+			next.Counts = map[string]int{}
+		}
+		for what, n := range p.counts {
+			next.Counts[what] += n
+		}
+		w.job = &next
+		if ended && len(ahead) == 0 {
+			break // the last page is saved with the end
+		}
+		if err := w.save(ctx, &next, false); err != nil {
+			for _, q := range ahead {
+				<-q.done
+			}
+			return err // someone else has the job, or the store is away: the rest is found by the lease
+		}
+	}
+	last := *w.job
+	last.Done = ended
+	if err := w.save(ctx, &last, true); err != nil {
+		return err
+	}
+	if !last.Done {
+		s.wake(ctx, w.rec.Key)
+	}
+	return nil
+}
+
+// giveUp hands the job on after a failure, from the last page that was done, later each time.
+func (w *jobWork) giveUp(ctx context.Context, cause error) error {
+	next := *w.job
+	next.Failures++
+	next.LastError = cause.Error()
+	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.s.CallTimeout)
+	defer cancel()
+	return errors.Join(cause, w.save(save, &next, true))
+}
+
+// work sends to one page of the audience: one read of all sends and subscribers, one of what their open reservations
+// name, then each on its own.
+func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
+	defer close(p.done)
+	s, j := w.s, w.job
+	keys := make([]Key, 0, 2*len(entries))
+	cs := make([]*carriage, len(entries))
+	for i, e := range entries {
+		b := j.occurrenceSend(e.Body.(*AudienceEntry).OpenID, Provided{Data: j.Data}, s.now())
+		cs[i] = &carriage{app: w.app, tpl: w.tpl, send: Record{Key: SendKey(b.AppID, b.ID), Body: b}, paced: w.pace == nil}
+		keys = append(keys, cs[i].send.Key, SubscriberKey(b.AppID, b.OpenID))
+	}
+	recs, err := s.Store.Load(ctx, keys...)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	var names []string
+	var todo []*carriage
+	for i, c := range cs {
+		if recs[2*i].Body != nil {
+			p.count("known") // a record falls due by itself
+			continue
+		}
+		c.sub = recs[2*i+1]
+		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive {
+			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(standing)); err != nil {
+				p.fail(err)
+				return
+			}
+		}
+		names = append(names, sendsNamed(c.subBody(), c.sendBody().ID)...)
+		todo = append(todo, c)
+	}
+	named := map[string]Record{}
+	if len(names) > 0 {
+		if named, err = s.loadSends(ctx, j.AppID, names); err != nil {
+			p.fail(err)
+			return
+		}
+	}
+	for _, c := range todo {
+		c.known = true
+		for _, id := range sendsNamed(c.subBody(), c.sendBody().ID) {
+			if r, ok := named[id]; ok {
+				if c.others == nil {
+					c.others = map[string]Record{}
+				}
+				c.others[id] = r
+			}
+		}
+	}
+	if j.Provider != "" {
+		if todo, err = w.fetch(ctx, p, todo); err != nil {
+			p.fail(err)
+			return
+		}
+	}
+	var group sync.WaitGroup
+	for _, c := range todo {
+		w.slots <- struct{}{}
+		if s.shortOf(ctx, s.CallTimeout+s.LeaseMargin) {
+			<-w.slots
+			p.fail(errOutOfTime)
+			break
+		}
+		group.Go(func() {
+			defer func() { <-w.slots }()
+			w.one(ctx, p, c)
+		})
+	}
+	group.Wait()
+}
+
+var errOutOfTime = errors.New("the worker's time was over")
+
+// stale names the audience entry that led to a subscription that is not active.
+func (w *jobWork) stale(s Subscription) standing {
+	topic := ""
+	if w.job.To.Audience != nil {
+		topic = w.job.To.Audience.Topic
+	}
+	return standing{templateID: w.tpl.ID, topic: topic, generation: s.Generation}
+}
+
+// one carries the occurrence to one subscriber.
+func (w *jobWork) one(ctx context.Context, p *page, c *carriage) {
+	if w.pace != nil {
+		if d, _ := w.pace.take(time.Now(), true); d > 0 {
+			if err := pause(ctx, d); err != nil {
+				p.fail(err)
+				return
+			}
+		}
+	}
+	rec, err := w.s.carryOccurrence(ctx, c)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.count(string(rec.Body.(*Send).State))
+}
+
+// fetch asks the provider for the content of those who are still to be sent to, and leaves out those it skips and
+// those whose subscription has ended.
+func (w *jobWork) fetch(ctx context.Context, p *page, todo []*carriage) ([]*carriage, error) {
+	var ready []*carriage
+	for len(todo) > 0 {
+		batch := todo[:min(providerBatch, len(todo))]
+		todo = todo[len(batch):]
+		var ask []string
+		for _, c := range batch {
+			if c.subBody().Subscription(w.tpl.ID).State == StateActive {
+				ask = append(ask, c.sendBody().OpenID)
+			}
+		}
+		var answer map[string]Provided
+		if len(ask) > 0 {
+			var err error
+			if answer, err = w.s.provide(ctx, w.job, ask); err != nil {
+				return nil, err
+			}
+		}
+		for _, c := range batch {
+			content, ok := answer[c.sendBody().OpenID]
+			switch {
+			case c.subBody().Subscription(w.tpl.ID).State != StateActive:
+				ready = append(ready, c) // it will be refused, and the reason kept
+			case !ok || content.Skip:
+				p.count("skipped")
+			default:
+				c.send.Body = w.job.occurrenceSend(c.sendBody().OpenID, content, w.s.now())
+				ready = append(ready, c)
+			}
+		}
+	}
+	return ready, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,240 @@
+package submsg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/policy"
+	"github.com/yuexin-dev/yuexin/shared/recurrence"
+)
+
+// rule is the schedule's recurrence, in its zone.
+func (sch *Schedule) rule() (recurrence.Rule, error) {
+	zone, err := time.LoadLocation(sch.TimeZone)
+	if err != nil {
+		return recurrence.Rule{}, fmt.Errorf("schedule %s: zone %s is not known to this machine: %w", sch.ID, sch.TimeZone, err)
+	}
+	return recurrence.Parse(sch.RRule, sch.Start.Time().In(zone), zone)
+}
+
+// fireAudiences turns due schedules of audiences into jobs, and returns the keys that workers have to see to: those
+// jobs, and the personal schedules.
+func (s *Service) fireAudiences(ctx context.Context, keys []Key) []Key {
+	const page = 100
+	var wake []Key
+	for len(keys) > 0 {
+		now := keys[:min(page, len(keys))]
+		keys = keys[len(now):]
+		recs, err := s.Store.Load(ctx, now...)
+		if err != nil {
+			s.Log.WarnContext(ctx, "due schedules could not be read; the next tick tries again", "error", err)
+			return wake
+		}
+		for _, rec := range recs {
+			sch, ok := rec.Body.(*Schedule)
+			switch {
+			case !ok || rec.Due == 0 || rec.Due > s.now():
+			case sch.To.Audience == nil:
+				wake = append(wake, rec.Key)
+			default:
+				jobs, err := s.fireRecord(ctx, rec, sch)
+				if err != nil {
+					s.Log.WarnContext(ctx, "schedule could not be fired; it stays due", "schedule", sch.ID, "error", err)
+				}
+				wake = append(wake, jobs...)
+			}
+		}
+	}
+	return wake
+}
+
+// fire works on one due schedule, whichever its recipients.
+func (s *Service) fire(ctx context.Context, k Key) error {
+	ctx, cancel := s.work(ctx)
+	defer cancel()
+	recs, err := s.Store.Load(ctx, k)
+	if err != nil {
+		return err
+	}
+	sch, ok := recs[0].Body.(*Schedule)
+	if !ok || recs[0].Due == 0 || recs[0].Due > s.now() {
+		return nil
+	}
+	jobs, err := s.fireRecord(ctx, recs[0], sch)
+	s.wake(ctx, jobs...)
+	return err
+}
+
+// fireRecord sends or hands on what is due of a schedule, then moves it on. A crash between the two repeats
+// harmlessly: jobs are put if absent, and a send's id is derived from its occurrence.
+func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]Key, error) {
+	app, err := s.Apps.App(sch.AppID)
+	if err != nil {
+		return nil, err
+	}
+	rule, err := sch.rule()
+	if err != nil {
+		return nil, err
+	}
+	lateness := 2 * s.TickEvery
+	if sch.To.OpenID != "" {
+		lateness += time.Duration(sch.Spread) * time.Millisecond
+	}
+	f := moveOn(sch, rule, s.Now(), lateness)
+	var jobs []Key
+	for i, o := range f.fire {
+		job, err := s.jobOf(app, sch, rule, o.At, f.index[i])
+		if err != nil {
+			return nil, err
+		}
+		if sch.To.OpenID != "" {
+			if err := s.sendPersonal(ctx, app, job); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		keys, err := s.putJobs(ctx, sch, job)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, keys...)
+	}
+	next := Record{Key: rec.Key, Version: rec.Version, Due: f.due, Body: f.next}
+	if _, err := s.Store.Save(ctx, next); err != nil && !errors.Is(err, ErrConflict) {
+		return jobs, err
+	}
+	if n := f.next.Missed - sch.Missed; n > 0 {
+		s.Metrics.Count(sch.AppID, sch.TemplateID, "occurrence_missed", n)
+		s.Log.WarnContext(ctx, "occurrences were missed", "appid", sch.AppID, "schedule", sch.ID, "missed", n)
+	}
+	return jobs, nil
+}
+
+// jobOf is the work of one occurrence, with its content filled in; Shard is still to be set.
+func (s *Service) jobOf(app *App, sch *Schedule, rule recurrence.Rule, at Instant, index int) (*Job, error) {
+	j := &Job{
+		AppID: sch.AppID, ScheduleID: sch.ID, TemplateID: sch.TemplateID, Occurrence: at, Index: index, To: sch.To, Provider: sch.Content.Provider,
+		Page: sch.Page, ValidUntil: validUntil(sch, rule, at), OnUnknown: sch.OnUnknown, CreatedAt: s.now(), UpdatedAt: s.now(),
+	}
+	data := sch.Content.Data
+	if len(sch.Content.Series) > 0 {
+		data = sch.Content.Series[index]
+	}
+	if data != nil {
+		zone, err := time.LoadLocation(sch.TimeZone)
+		if err != nil {
+			return nil, err
+		}
+		topic := ""
+		if sch.To.Audience != nil {
+			topic = sch.To.Audience.Topic
+		}
+		if j.Data, err = fill(data, at.Time().In(zone), index, topic); err != nil {
+			return nil, err
+		}
+	}
+	return j, nil
+}
+
+// putJobs writes one job per shard of the audience, where it is not there yet. The spread staggers them.
+func (s *Service) putJobs(ctx context.Context, sch *Schedule, job *Job) ([]Key, error) {
+	keys := make([]Key, AudienceShards)
+	errs := make([]error, AudienceShards)
+	var group sync.WaitGroup
+	for shard := range AudienceShards {
+		group.Go(func() {
+			j := *job
+			j.Shard, j.Shards = shard, AudienceShards
+			keys[shard] = JobKey(j.AppID, j.ScheduleID, j.Occurrence, shard)
+			j.ID = derive("job", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), strconv.Itoa(shard))
+			due := j.Occurrence + Instant(sch.Spread*int64(shard)/AudienceShards)
+			if _, err := s.Store.Save(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j}); lost(err) {
+				errs[shard] = err
+			}
+		})
+	}
+	group.Wait()
+	return keys, errors.Join(errs...)
+}
+
+// occurrenceSend is the send of one occurrence to one subscriber. Its id is the same however often it is made.
+func (j *Job) occurrenceSend(openid string, content Provided, now Instant) *Send {
+	page := content.Page
+	if page == "" {
+		page = j.Page
+	}
+	return &Send{
+		ID:    derive("occurrence", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), openid),
+		AppID: j.AppID, OpenID: openid, TemplateID: j.TemplateID, State: SendQueued, Data: content.Data, Page: page,
+		ValidUntil: j.ValidUntil, OnUnknown: j.OnUnknown, Schedule: j.ScheduleID, Occurrence: j.Occurrence, CreatedAt: now, UpdatedAt: now,
+	}
+}
+
+// sendPersonal sends one occurrence of a schedule for one subscriber. The schedule itself stays due until that is
+// done, so the reservation needs nothing else to lead to it.
+func (s *Service) sendPersonal(ctx context.Context, app *App, j *Job) error {
+	c, err := s.occurrenceCarriage(ctx, app, j, j.To.OpenID)
+	if err != nil {
+		return err
+	}
+	if c.send.Version != 0 {
+		return nil // a record falls due by itself
+	}
+	if j.Provider != "" {
+		answer, err := s.provide(ctx, j, []string{j.To.OpenID})
+		if err != nil {
+			return err
+		}
+		content, ok := answer[j.To.OpenID]
+		if !ok || content.Skip {
+			return nil
+		}
+		c.send.Body = j.occurrenceSend(j.To.OpenID, content, s.now())
+	}
+	_, err = s.carryOccurrence(ctx, c)
+	return err
+}
+
+func (s *Service) occurrenceCarriage(ctx context.Context, app *App, j *Job, openid string) (*carriage, error) {
+	tpl, err := s.template(ctx, app, j.TemplateID)
+	if err != nil {
+		return nil, err
+	}
+	b := j.occurrenceSend(openid, Provided{Data: j.Data}, s.now())
+	c := &carriage{app: app, tpl: tpl, send: Record{Key: SendKey(b.AppID, b.ID), Body: b}}
+	return c, s.load(ctx, c)
+}
+
+// patient is how long a scheduled send waits in place for a cap that is just about to end, before it is written down
+// as deferred: a daily message is due a blink before yesterday's turns twenty-four hours old.
+const patient = 3 * time.Second
+
+// carryOccurrence carries a scheduled send, after its content was held against the template.
+func (s *Service) carryOccurrence(ctx context.Context, c *carriage) (Record, error) {
+	b := c.sendBody()
+	if c.send.Version == 0 && b.Data != nil {
+		if p := checkData(c.tpl, b.Data, "data"); p != nil {
+			next := *b
+			next.State, next.Reason = SendRefused, &Reason{Code: policy.RuleFields, Field: p.Field, Detail: p.Detail}
+			rec := sendRecord(&next, 0, 0)
+			if _, err := s.Store.Save(ctx, rec); lost(err) {
+				return rec, err
+			}
+			s.countSend(c, &next, 0)
+			return rec, nil
+		}
+	}
+	return s.carry(ctx, c)
+}
+
+// provide asks the app's endpoint for the content of an occurrence.
+func (s *Service) provide(ctx context.Context, j *Job, openids []string) (map[string]Provided, error) {
+	if s.Provider == nil {
+		return nil, errors.New("submsg: no provider is set up")
+	}
+	return s.Provider.Provide(ctx, ProviderRequest{AppID: j.AppID, URL: j.Provider, ScheduleID: j.ScheduleID, TemplateID: j.TemplateID, Occurrence: j.Occurrence, OpenIDs: openids})
+}

@@ -1,0 +1,207 @@
+package submsg
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of the subscriber's lists and windows.
+const (
+	// PairingWindow is how far apart the two feeds may announce one accept. Mispairing inside it can only
+	// undercount.
+	PairingWindow = 10 * time.Minute
+
+	maxSeen         = 12 // grant events remembered; older ones are looked up in the history
+	maxAccepts      = 16 // accepts of the pairing window, per subscription
+	maxTopics       = 20 // topics a subscriber follows
+	maxReservations = 16 // open reservations, nearly all of them unknown sends
+)
+
+// Grant is one decision of a user on one template, as one of the feeds announced it.
+type Grant struct {
+	TemplateID  string
+	LongTerm    bool
+	Decision    string // as WeChat spells it: accept, acceptWithAudio, reject, ban, filter …
+	Source      Source
+	Event       string  // the event's name, or "report"
+	At          Instant // when the user decided, by the feed's clock
+	Arrived     Instant
+	Fingerprint uint64 // of the content; the same for every delivery of one event
+	Scene       string
+	Topics      []string
+	Replayed    bool // the history already holds this fingerprint
+}
+
+// Effect says what a grant did to the subscription; the history keeps it.
+type Effect string
+
+// The effects of a grant.
+const (
+	EffectCredited  Effect = "credited"  // a one-time accept: one more credit
+	EffectActivated Effect = "activated" // a long-term accept
+	EffectPaired    Effect = "paired"    // the other feed announced this accept already
+	EffectDuplicate Effect = "duplicate" // this very event was applied already
+	EffectStale     Effect = "stale"     // a newer decision of the user is known
+	EffectRevoked   Effect = "revoked"   // a reject: nothing may be sent any more
+	EffectBanned    Effect = "banned"
+	EffectIgnored   Effect = "ignored" // filter, and words WeChat may invent: no grant
+)
+
+// Accepted reports whether WeChat's word for a decision means yes: accept, acceptWithAudio,
+// acceptWithAlert and what may follow (developers.weixin.qq.com, wx.requestSubscribeMessage, wx.getSetting).
+func Accepted(decision string) bool { return strings.HasPrefix(decision, "accept") }
+
+// applyGrant is the ledger's first half: what a decision of the user does to the record. It returns the
+// next record (or sub itself where nothing changes) and the effect.
+func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
+	if g.Replayed || slices.Contains(sub.Seen, g.Fingerprint) {
+		return sub, EffectDuplicate
+	}
+	next := sub.clone()
+	next.Seen = append(next.Seen, g.Fingerprint)
+	if n := len(next.Seen); n > maxSeen {
+		next.Seen = next.Seen[n-maxSeen:]
+	}
+	next.ActiveAt = max(next.ActiveAt, g.Arrived)
+	s := next.subscription(g.TemplateID)
+	s.Accepts = slices.DeleteFunc(s.Accepts, func(a Accept) bool { return g.Arrived.Sub(a.Arrived) > PairingWindow })
+	switch {
+	case Accepted(g.Decision):
+		next.addTopics(g.Topics)
+		return next, next.accept(s, g)
+	case g.Decision == "reject":
+		return next, next.reject(s, g)
+	case g.Decision == "ban":
+		s.State, s.UpdatedAt = StateBanned, g.Arrived
+		return next, EffectBanned
+	default:
+		return next, EffectIgnored
+	}
+}
+
+func (sub *Subscriber) accept(s *Subscription, g Grant) Effect {
+	for i := range s.Accepts {
+		a := &s.Accepts[i]
+		if a.Source != g.Source && !a.Paired && (near(a.At, g.At) || near(a.Arrived, g.Arrived)) {
+			a.Paired = true
+			return EffectPaired
+		}
+	}
+	stale := second(s.RejectedAt) > second(g.At)
+	if len(s.Accepts) == maxAccepts {
+		s.Accepts = s.Accepts[1:]
+	}
+	s.Accepts = append(s.Accepts, Accept{Source: g.Source, At: g.At, Arrived: g.Arrived, Credited: !stale})
+	if stale {
+		return EffectStale
+	}
+	active := s.State == StateActive
+	s.State, s.Refusals, s.UpdatedAt = StateActive, 0, g.Arrived
+	s.AcceptedAt = max(s.AcceptedAt, g.At)
+	for i := range sub.Reservations {
+		if r := &sub.Reservations[i]; r.TemplateID == g.TemplateID {
+			r.Later++
+		}
+	}
+	if g.LongTerm {
+		if !active {
+			s.Generation++
+		}
+		return EffectActivated
+	}
+	s.Credits++
+	return EffectCredited
+}
+
+func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
+	if second(s.AcceptedAt) > second(g.At) { // delivered late: only what was accepted before it is void
+		later := 0
+		for i := range s.Accepts {
+			if a := &s.Accepts[i]; second(a.At) > second(g.At) && a.Credited {
+				later++
+			} else {
+				a.Credited = false
+			}
+		}
+		s.Credits = min(s.Credits, later)
+		s.RejectedAt = max(s.RejectedAt, g.At)
+		return EffectStale
+	}
+	if s.RejectedAt == 0 || !near(s.RejectedAt, g.At) || second(s.AcceptedAt) > second(s.RejectedAt) {
+		s.Refusals++ // both feeds announce one refusal; it counts once
+	}
+	s.State, s.Credits, s.UpdatedAt = StateRevoked, 0, g.Arrived
+	s.RejectedAt = max(s.RejectedAt, g.At)
+	for i := range s.Accepts {
+		s.Accepts[i].Credited = false
+	}
+	for i := range sub.Reservations {
+		if r := &sub.Reservations[i]; r.TemplateID == g.TemplateID {
+			r.Credit, r.Later = 0, 0 // a call under way cannot be stopped, but nothing comes back from it
+		}
+	}
+	return EffectRevoked
+}
+
+// near reports whether two instants can belong to one decision of the user.
+func near(a, b Instant) bool { return max(a, b).Sub(min(a, b)) <= PairingWindow }
+
+// second is the resolution in which WeChat tells the time of an event, and so the finest one in which the
+// two feeds' clocks can be compared.
+func second(i Instant) Instant { return i / 1000 }
+
+// subscription finds or makes the subscription to a template in a record that is being built.
+func (sub *Subscriber) subscription(templateID string) *Subscription {
+	i, found := slices.BinarySearchFunc(sub.Subscriptions, templateID, func(s Subscription, id string) int { return strings.Compare(s.TemplateID, id) })
+	if !found {
+		sub.Subscriptions = slices.Insert(sub.Subscriptions, i, Subscription{TemplateID: templateID, State: StateNone})
+	}
+	return &sub.Subscriptions[i]
+}
+
+// Subscription reads the subscription to a template; the zero subscription, in StateNone, if there is none.
+func (sub *Subscriber) Subscription(templateID string) Subscription {
+	for i := range sub.Subscriptions {
+		if sub.Subscriptions[i].TemplateID == templateID {
+			return sub.Subscriptions[i]
+		}
+	}
+	return Subscription{TemplateID: templateID, State: StateNone}
+}
+
+func (sub *Subscriber) addTopics(topics []string) {
+	if len(topics) > 0 {
+		sub.setTopics(append(slices.Clone(sub.Topics), topics...))
+	}
+}
+
+// setTopics replaces the topics the subscriber follows. A change begins a new generation of every
+// subscription, so that the removal of an old topic's entry cannot hit one that was written since.
+func (sub *Subscriber) setTopics(topics []string) {
+	topics = slices.Compact(slices.Sorted(slices.Values(topics)))
+	topics = topics[:min(len(topics), maxTopics)]
+	if slices.Equal(topics, sub.Topics) {
+		return
+	}
+	sub.Topics = topics
+	for i := range sub.Subscriptions {
+		if s := &sub.Subscriptions[i]; s.Generation > 0 {
+			s.Generation++
+		}
+	}
+}
+
+// clone copies the record as deep as decisions change it.
+func (sub *Subscriber) clone() *Subscriber {
+	next := *sub
+	next.Subscriptions = slices.Clone(sub.Subscriptions)
+	for i := range next.Subscriptions {
+		s := &next.Subscriptions[i]
+		s.Accepts, s.Recent = slices.Clone(s.Accepts), slices.Clone(s.Recent)
+	}
+	next.Reservations = slices.Clone(sub.Reservations)
+	next.Seen = slices.Clone(sub.Seen)
+	next.Topics = slices.Clone(sub.Topics)
+	return &next
+}

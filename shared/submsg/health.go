@@ -1,0 +1,197 @@
+package submsg
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/policy"
+)
+
+// healthFor is how long an instance trusts what it knows of an app's standing. A hold made elsewhere takes effect
+// within it; one made here at once.
+const healthFor = 2 * time.Second
+
+// cache keeps one value per key for a while.
+type cache[T any] struct {
+	mu sync.Mutex
+	m  map[string]cached[T]
+}
+
+type cached[T any] struct {
+	v  T
+	at time.Time
+}
+
+func (c *cache[T]) get(key string, now time.Time, fresh time.Duration) (v T, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.m[key]
+	if !ok || now.Sub(e.at) >= fresh || now.Before(e.at) {
+		return v, false
+	}
+	return e.v, true
+}
+
+func (c *cache[T]) put(key string, v T, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m == nil {
+		c.m = make(map[string]cached[T])
+	}
+	c.m[key] = cached[T]{v, now}
+}
+
+// healthOf reads an app's standing; nil while nothing is known against it.
+func (s *Service) healthOf(ctx context.Context, app *App) (*Health, error) {
+	if h, ok := s.health.get(app.Rules.AppID, s.Now(), healthFor); ok {
+		return h, nil
+	}
+	recs, err := s.Store.Load(ctx, HealthKey(app.Rules.AppID))
+	if err != nil {
+		return nil, err
+	}
+	h, _ := recs[0].Body.(*Health)
+	s.health.put(app.Rules.AppID, h, s.Now())
+	return h, nil
+}
+
+// changeHealth applies change to the app's standing. change gets a copy it may alter and returns false to leave it.
+func (s *Service) changeHealth(ctx context.Context, appid string, change func(*Health) bool) (*Health, error) {
+	for try := 0; ; try++ {
+		recs, err := s.Store.Load(ctx, HealthKey(appid))
+		if err != nil {
+			return nil, err
+		}
+		next := &Health{AppID: appid}
+		if h, ok := recs[0].Body.(*Health); ok {
+			*next = *h
+			next.Holds, next.Strikes = slices.Clone(h.Holds), maps.Clone(h.Strikes)
+		}
+		if !change(next) {
+			s.health.put(appid, next, s.Now())
+			return next, nil
+		}
+		if _, err = s.Store.Save(ctx, Record{Key: HealthKey(appid), Version: recs[0].Version, Body: next}); err == nil {
+			s.health.put(appid, next, s.Now())
+			return next, nil
+		}
+		if lost(err) && ctx.Err() != nil {
+			return nil, err
+		}
+		if err := again(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// addHold records that WeChat blocked a template or the app, or that the day's quota is spent. While a hold of
+// the same scope stands, more of the same answers are no new strike.
+func (s *Service) addHold(ctx context.Context, app *App, templateID string, why hold) (*Health, error) {
+	scope := ""
+	if why.template {
+		scope = templateID
+	}
+	now := s.Now()
+	added := false
+	h, err := s.changeHealth(ctx, app.Rules.AppID, func(h *Health) bool {
+		h.Holds = slices.DeleteFunc(h.Holds, func(x Hold) bool { return x.Until != 0 && x.Until <= At(now) })
+		rule := policy.RuleSuspended
+		if why.day {
+			rule = policy.RuleDailyQuota
+		}
+		if slices.ContainsFunc(h.Holds, func(x Hold) bool { return x.TemplateID == scope && x.Rule == rule }) {
+			added = false
+			return false
+		}
+		var p policy.Hold
+		if why.day {
+			p = policy.DailyQuotaHold(now, policy.HashKey(app.Rules.AppID))
+		} else {
+			if h.Strikes == nil {
+				h.Strikes = map[string]int{}
+			}
+			h.Strikes[scope]++
+			p = policy.Suspend(h.Strikes[scope], now)
+		}
+		h.Holds = append(h.Holds, Hold{TemplateID: scope, Rule: rule, Code: why.code, Since: At(now), Until: At(p.Until)})
+		added = true
+		return true
+	})
+	if err == nil && added {
+		s.Log.ErrorContext(ctx, "WeChat holds sends", "appid", app.Rules.AppID, "template_id", scope, "errcode", why.code)
+		s.Metrics.Count(app.Rules.AppID, scope, "suspended", 1)
+		s.notify(ctx, app, Notice{Event: "hold", TemplateID: scope, Detail: map[string]any{"errcode": why.code, "rule": h.Holds[len(h.Holds)-1].Rule}})
+	}
+	return h, err
+}
+
+// holdEnd is when the last hold on a template ends; 0 where one stands until an operator resumes.
+func holdEnd(h *Health, templateID string) Instant {
+	var end Instant
+	for _, x := range h.Holds {
+		if x.TemplateID == "" || x.TemplateID == templateID {
+			if x.Until == 0 {
+				return 0
+			}
+			end = max(end, x.Until)
+		}
+	}
+	return end
+}
+
+// Holds lists what is held of an app, and its strikes.
+func (s *Service) Holds(ctx context.Context, appid string) (*Health, error) {
+	s.init()
+	app, err := s.Apps.App(appid)
+	if err != nil {
+		return nil, err
+	}
+	return s.changeHealth(ctx, app.Rules.AppID, func(h *Health) bool { return false })
+}
+
+// Resume ends the holds of an app ("" template) or of one template. Strikes stay. What was held looks again by itself,
+// soon after short holds and within six hours of any.
+func (s *Service) Resume(ctx context.Context, appid, template string) (*Health, error) {
+	s.init()
+	app, err := s.Apps.App(appid)
+	if err != nil {
+		return nil, err
+	}
+	scope := ""
+	if template != "" {
+		t, err := app.Template(template)
+		if err != nil {
+			return nil, err
+		}
+		scope = t.ID
+	}
+	return s.changeHealth(ctx, appid, func(h *Health) bool {
+		n := len(h.Holds)
+		h.Holds = slices.DeleteFunc(h.Holds, func(x Hold) bool { return x.TemplateID == scope })
+		return len(h.Holds) != n
+	})
+}
+
+// sawEvent remembers that the sent event of an attempt arrived: the evidence by which unknown sends of before are
+// judged. Under load only some of the events are written down, since the next one says the same and more.
+func (s *Service) sawEvent(ctx context.Context, appid string, attempt Instant) {
+	if h, ok := s.health.get(appid, s.Now(), healthFor); ok && h != nil && h.Evidence >= attempt {
+		return
+	}
+	if _, ok := s.evidence.take(s.Now(), false); !ok {
+		return
+	}
+	_, err := s.changeHealth(ctx, appid, func(h *Health) bool {
+		if h.Evidence >= attempt {
+			return false
+		}
+		h.Evidence = attempt
+		return true
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "evidence of a sent event could not be kept", "appid", appid, "error", err)
+	}
+}
