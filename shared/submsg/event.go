@@ -47,8 +47,9 @@ func candidates(sub *Subscriber, templateID string) []candidate {
 // matchEvent finds the send that an event means among the candidates (sends[i] is the record of cs[i], nil if
 // there is none yet). It returns -1 for an event that was applied already or that no send fits.
 //
-// A msgid decides where both sides have one. Else it is the oldest attempt that has no event yet and had begun
-// when the event was made.
+// A msgid decides where both sides have one. Else it is the newest attempt without an event that had begun when the
+// event was made: events follow their sends within seconds. Where the clocks disagree so far that none had, it is
+// the oldest.
 func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
 	for i, s := range sends {
 		if s != nil && s.EventAt != 0 && (s.EventPrint == ev.Fingerprint || ev.MsgID != 0 && s.MsgID == ev.MsgID) {
@@ -74,7 +75,9 @@ func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
 		case s.State != SendUnknown && s.State != SendSent && !(s.State == SendFailed && s.Reason != nil && s.Reason.Code == "not_sent"):
 			continue
 		}
-		if best < 0 || c.at < cs[best].at {
+		before, sofar := c.at <= ev.At.Add(time.Second), best >= 0 && cs[best].at <= ev.At.Add(time.Second)
+		switch {
+		case best < 0, before && !sofar, before && c.at > cs[best].at, !before && !sofar && c.at < cs[best].at:
 			best = i
 		}
 	}

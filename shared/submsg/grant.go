@@ -8,12 +8,16 @@ import (
 
 // Bounds of the subscriber's lists and windows.
 const (
-	// PairingWindow is how far apart the two feeds may announce one accept. Mispairing inside it can only
+	// PairingWindow is how far apart the two feeds may put one accept. Mispairing inside it can only
 	// undercount.
 	PairingWindow = 10 * time.Minute
 
+	// acceptsKept is how long an accept waits for its other announcement: a report that the mini program kept
+	// until its next start may come that late.
+	acceptsKept = reportPast + PairingWindow
+
 	maxSeen         = 12 // grant events remembered; older ones are looked up in the history
-	maxAccepts      = 16 // accepts of the pairing window, per subscription
+	maxAccepts      = 16 // accepts remembered, per subscription
 	maxTopics       = 20 // topics a subscriber follows
 	maxReservations = 16 // open reservations, nearly all of them unknown sends
 )
@@ -65,7 +69,7 @@ func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
 	}
 	next.ActiveAt = max(next.ActiveAt, g.Arrived)
 	s := next.subscription(g.TemplateID)
-	s.Accepts = slices.DeleteFunc(s.Accepts, func(a Accept) bool { return g.Arrived.Sub(a.Arrived) > PairingWindow })
+	s.Accepts = slices.DeleteFunc(s.Accepts, func(a Accept) bool { return g.Arrived.Sub(a.Arrived) > acceptsKept })
 	switch {
 	case Accepted(g.Decision):
 		next.addTopics(g.Topics)
@@ -81,16 +85,14 @@ func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
 }
 
 func (sub *Subscriber) accept(s *Subscription, g Grant) Effect {
-	for i := range s.Accepts {
-		a := &s.Accepts[i]
-		if a.Source != g.Source && !a.Paired && (near(a.At, g.At) || near(a.Arrived, g.Arrived)) {
-			a.Paired = true
-			return EffectPaired
-		}
+	if a := s.counterpart(g); a != nil {
+		a.Paired = true
+		return EffectPaired
 	}
 	stale := second(s.RejectedAt) > second(g.At)
-	if len(s.Accepts) == maxAccepts {
-		s.Accepts = s.Accepts[1:]
+	if len(s.Accepts) == maxAccepts { // those that have met their counterpart are the first to go
+		i := max(slices.IndexFunc(s.Accepts, func(a Accept) bool { return a.Paired }), 0)
+		s.Accepts = slices.Delete(s.Accepts, i, i+1)
 	}
 	s.Accepts = append(s.Accepts, Accept{Source: g.Source, At: g.At, Arrived: g.Arrived, Credited: !stale})
 	if stale {
@@ -112,6 +114,27 @@ func (sub *Subscriber) accept(s *Subscription, g Grant) Effect {
 	}
 	s.Credits++
 	return EffectCredited
+}
+
+// counterpart finds the accept of the other feed that g announces again: the one nearest by the user's clock, else
+// one that arrived at about the same time, since a reporter's clock may be wrong.
+func (s *Subscription) counterpart(g Grant) *Accept {
+	var best *Accept
+	for i := range s.Accepts {
+		a := &s.Accepts[i]
+		if a.Source == g.Source || a.Paired {
+			continue
+		}
+		switch {
+		case near(a.At, g.At):
+			if best == nil || !near(best.At, g.At) || apart(a.At, g.At) < apart(best.At, g.At) {
+				best = a
+			}
+		case near(a.Arrived, g.Arrived) && best == nil:
+			best = a
+		}
+	}
+	return best
 }
 
 func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
@@ -145,7 +168,9 @@ func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
 }
 
 // near reports whether two instants can belong to one decision of the user.
-func near(a, b Instant) bool { return max(a, b).Sub(min(a, b)) <= PairingWindow }
+func near(a, b Instant) bool { return apart(a, b) <= PairingWindow }
+
+func apart(a, b Instant) time.Duration { return max(a, b).Sub(min(a, b)) }
 
 // second is the resolution in which WeChat tells the time of an event, and so the finest one in which the
 // two feeds' clocks can be compared.

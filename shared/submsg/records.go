@@ -46,7 +46,7 @@ type Subscription struct {
 	AcceptedAt Instant           `json:"ay,omitempty"` // the newest accept, by the user's clock
 	RejectedAt Instant           `json:"an,omitempty"` // the newest reject, by the user's clock
 	UpdatedAt  Instant           `json:"u,omitempty"`
-	Accepts    []Accept          `json:"a,omitempty"` // of the pairing window only
+	Accepts    []Accept          `json:"a,omitempty"` // of the last hours, for pairing the two feeds
 	Recent     []Recent          `json:"r,omitempty"` // sends of the last days, oldest first
 }
 

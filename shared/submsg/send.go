@@ -94,6 +94,9 @@ func (s *Service) CreateSend(ctx context.Context, appid, key string, req SendReq
 	return SendView{*final, rec.Due}, false, nil
 }
 
+// SendID is the id of the send that an idempotency key leads to.
+func SendID(appid, key string) string { return derive("send", appid, key) }
+
 func keyReused() error {
 	return problem(CodeKeyReused, "Idempotency-Key", "this idempotency key was used with another request; use a new key for a new message")
 }
@@ -165,7 +168,7 @@ func (s *Service) newSend(ctx context.Context, app *App, key string, req SendReq
 		return nil, nil, p
 	}
 	b := &Send{
-		ID: derive("send", app.Rules.AppID, key), AppID: app.Rules.AppID, OpenID: req.OpenID, TemplateID: tpl.ID, State: SendQueued,
+		ID: SendID(app.Rules.AppID, key), AppID: app.Rules.AppID, OpenID: req.OpenID, TemplateID: tpl.ID, State: SendQueued,
 		Data: data, Page: pageOf(tpl, req.Page), Trigger: req.Trigger, SendAt: At(req.SendAt), ValidUntil: At(req.ValidUntil),
 		OnUnknown: req.OnUnknown, TryAnyway: req.TryAnyway, CreatedAt: At(now), UpdatedAt: At(now),
 	}

@@ -38,7 +38,7 @@ func (s *Service) template(ctx context.Context, app *App, idOrName string) (*Tem
 	if err != nil {
 		return nil, err
 	}
-	enums := slices.ContainsFunc(t.Layout.Fields, func(f fields.Field) bool { return strings.HasPrefix(f.Type, "enum") || f.Type == "const" })
+	enums := slices.ContainsFunc(t.Layout.Fields(), func(f fields.Field) bool { return strings.HasPrefix(f.Type, "enum") || f.Type == "const" })
 	if t.Content != "" && !enums {
 		return t, nil
 	}

@@ -1,0 +1,152 @@
+package submsgtest
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/submsg"
+	"github.com/yuexin-dev/yuexin/shared/wechattest"
+)
+
+// Asked is one send that a history asked for, and what it was told.
+type Asked struct {
+	Key      string // idempotency key; also the send's data, by which its message is recognised
+	OpenID   string
+	Template string
+	ID       string // of the answer, "" where there was none
+	Accepted bool   // a 2xx was given
+}
+
+// Recover runs a fresh process until nothing is under way: leases end, what is due is done, every push arrives.
+func (w *World) Recover() {
+	w.T.Helper()
+	w.Sim.Script(nil)
+	w.Start(nil)
+	for range 8 {
+		w.Sim.DeliverAll()
+		w.Clock.Advance(40 * time.Second)
+		if err := w.Service.Tick(context.Background()); err != nil {
+			w.T.Fatalf("tick after recovery: %v", err)
+		}
+	}
+	w.Sim.DeliverAll()
+}
+
+// Judge compares the ledger with the simulator's truth, for the given subscribers and the sends that were asked for.
+func (w *World) Judge(asked []Asked, openids ...string) {
+	w.T.Helper()
+	ctx := context.Background()
+	for _, openid := range openids {
+		view, err := w.Service.Subscriber(ctx, AppID, openid, 100)
+		if err != nil {
+			w.T.Fatalf("subscriber %s: %v", openid, err)
+		}
+		user := w.Sim.User(AppID, openid)
+		unknown := map[string]int{}
+		for _, r := range view.Reservations {
+			s := view.Open[r.SendID]
+			if s == nil || s.State != submsg.SendUnknown {
+				w.T.Errorf("%s: reservation of send %s is open after recovery and not called unknown (%+v)", openid, r.SendID, s)
+			}
+			unknown[r.TemplateID]++
+		}
+		for _, st := range user.Standings {
+			if st.Kind != wechattest.OneTime {
+				continue
+			}
+			if st.Accepted > st.Grants {
+				w.T.Errorf("%s: %d messages of a one-time template were accepted on %d grants", openid, st.Accepted, st.Grants)
+			}
+			if left := view.Subscription(st.TemplateID).Credits; st.Rejects == 0 && (left > st.Credits || left+unknown[st.TemplateID] < st.Credits) {
+				w.T.Errorf("%s: the ledger holds %d credits and %d unknown sends, WeChat holds %d credits", openid, left, unknown[st.TemplateID], st.Credits)
+			}
+		}
+		seen := map[string]int{}
+		for _, m := range user.Messages {
+			seen[m.Data["character_string1"]]++
+		}
+		for key, n := range seen {
+			if n > 1 {
+				w.T.Errorf("%s: message %s was received %d times", openid, key, n)
+			}
+			if strings.HasPrefix(key, scheduled) {
+				continue
+			}
+			i := slices.IndexFunc(asked, func(a Asked) bool { return a.Key == key && a.OpenID == openid })
+			if i < 0 {
+				w.T.Errorf("%s: message %s was never asked for", openid, key)
+			}
+		}
+		for _, a := range asked {
+			if a.OpenID != openid {
+				continue
+			}
+			state := w.stateOf(ctx, a)
+			received := seen[a.Key] > 0
+			switch {
+			case state == "" && a.Accepted:
+				w.T.Errorf("%s: send %s was accepted and is gone", openid, a.Key)
+			case state == "" && received:
+				w.T.Errorf("%s: message %s was received and the ledger knows nothing of it", openid, a.Key)
+			case received && state != submsg.SendSent && state != submsg.SendDelivered && state != submsg.SendUnknown && state != submsg.SendFailed:
+				w.T.Errorf("%s: message %s was received and its send is %s", openid, a.Key, state)
+			case !received && (state == submsg.SendSent || state == submsg.SendDelivered):
+				w.T.Errorf("%s: send %s is %s and nothing was received", openid, a.Key, state)
+			case state == submsg.SendSending || a.Accepted && state == submsg.SendQueued:
+				w.T.Errorf("%s: send %s is still %s after recovery", openid, a.Key, state)
+			}
+		}
+	}
+}
+
+// stateOf reads the send that was asked for; "" where there is none.
+func (w *World) stateOf(ctx context.Context, a Asked) submsg.SendState {
+	w.T.Helper()
+	view, err := w.Service.Send(ctx, AppID, submsg.SendID(AppID, a.Key))
+	if p := submsg.AsProblem(err); p != nil && p.Code == submsg.CodeNotFound {
+		return ""
+	}
+	if err != nil {
+		w.T.Fatalf("send %s: %v", a.Key, err)
+	}
+	if view.State == submsg.SendQueued && view.Due == 0 {
+		w.T.Errorf("send %s is queued and never due", a.Key)
+	}
+	return view.State
+}
+
+// Send asks for a send and notes what it was told.
+func (w *World) Send(openid, template, key string, change ...func(*submsg.SendRequest)) (Asked, submsg.SendView, error) {
+	req := submsg.SendRequest{OpenID: openid, Template: template, Data: Data(key)}
+	for _, f := range change {
+		f(&req)
+	}
+	view, _, err := w.Service.CreateSend(context.Background(), AppID, key, req)
+	return Asked{Key: key, OpenID: openid, Template: template, ID: view.ID, Accepted: err == nil}, view, err
+}
+
+// Report reports an accept as the mini program's back end does.
+func (w *World) Report(openid, template, decision string, at time.Time) error {
+	_, err := w.Service.ReportGrants(context.Background(), AppID, "", []submsg.GrantReport{{OpenID: openid, Template: template, Decision: decision, OccurredAt: at}})
+	return err
+}
+
+// Granted lets the user accept n times, with the events delivered.
+func (w *World) Granted(openid, template string, n int) {
+	w.T.Helper()
+	for range n {
+		if err := w.Sim.Accept(AppID, openid, template); err != nil {
+			w.T.Fatal(err)
+		}
+		w.Sim.DeliverAll()
+		w.Clock.Advance(time.Second) // WeChat tells the time of an event in whole seconds
+	}
+}
+
+// problemIs reports whether err is a problem with that code.
+func problemIs(err error, code submsg.Code) bool {
+	p := submsg.AsProblem(err)
+	return p != nil && p.Code == code
+}
