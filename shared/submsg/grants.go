@@ -64,7 +64,8 @@ func (s *Service) Push(ctx context.Context, appid string, ev PushEvent) error {
 		return err
 	case EventSent, EventTemplate:
 		for _, it := range ev.Items {
-			if err := s.sentEvent(ctx, app, SentEvent{OpenID: ev.OpenID, TemplateID: it.TemplateID, MsgID: it.MsgID, Code: it.Code, Status: it.Status, At: ev.At, Fingerprint: ev.Fingerprint}); err != nil {
+			if err := s.sentEvent(ctx, app, SentEvent{OpenID: ev.OpenID, TemplateID: it.TemplateID, MsgID: it.MsgID, Code: it.Code, Status: it.Status, At: ev.At,
+				Fingerprint: digest(strconv.FormatUint(ev.Fingerprint, 16), it.TemplateID, strconv.FormatInt(it.MsgID, 10))}); err != nil {
 				return err
 			}
 		}

@@ -105,3 +105,6 @@ func kindOf(k Key) string {
 	kind, _, _ := strings.Cut(k.Partition, "#")
 	return kind
 }
+
+// IsJob reports whether the key leads to a job: work for a whole invocation.
+func IsJob(k Key) bool { return kindOf(k) == KindJob }

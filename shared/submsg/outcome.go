@@ -80,7 +80,10 @@ func conclude(s *Send, res Result, now Instant, unknownAfter time.Duration) outc
 	}
 	if res.NotSent {
 		next.State, next.Credit = SendQueued, CreditReturned
-		next.Reason = &Reason{Code: "wechat_unreachable", Detail: "the call could not be made (" + notSentCause(res) + "); it is tried again"}
+		next.Reason = &Reason{Code: "wechat_unreachable", Detail: "the call could not be made (" + notSentCause(res) + "); it is tried again", DetailZH: "无法调用微信接口，稍后重试"}
+		if res.Code != 0 { // no token: the secret, the caller's address … an operator has to act
+			next.Reason.Code = "wechat_" + strconv.Itoa(res.Code)
+		}
 		return outcome{send: &next, due: now.Add(backoff(s.Attempts, 10*time.Minute))}
 	}
 	code := "wechat_" + strconv.Itoa(res.Code)

@@ -52,6 +52,9 @@ func day(t time.Time) string { return t.In(policy.Shanghai).Format("2006-01-02")
 // Flush writes the gathered figures. Functions call it before an instance may be frozen or ends.
 func (s *Service) Flush(ctx context.Context) error { return s.flush(ctx, 0) }
 
+// FlushSoon writes the gathered figures if they have been gathered for a while.
+func (s *Service) FlushSoon(ctx context.Context) error { return s.flush(ctx, flushEvery) }
+
 func (s *Service) flush(ctx context.Context, every time.Duration) error {
 	s.init()
 	for name, counts := range s.counters.drain(s.Now(), every) {

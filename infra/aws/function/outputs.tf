@@ -1,0 +1,14 @@
+output "arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+}
+
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+}
+
+output "policy" {
+  description = "What the function's role allows, as JSON; for tests."
+  value       = aws_iam_role_policy.this.policy
+}
