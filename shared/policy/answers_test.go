@@ -32,12 +32,3 @@ func TestDefaultsDoNotHoldBackAnAnswerToTheUser(t *testing.T) {
 		})
 	}
 }
-
-func mustWindow(t *testing.T, s string) Window {
-	t.Helper()
-	w, err := ParseWindow(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
