@@ -143,12 +143,12 @@ func (c *Caller) Provide(ctx context.Context, r submsg.ProviderRequest) (map[str
 
 // notice is the body a webhook gets.
 type notice struct {
-	ID         string         `json:"id"`
-	AppID      string         `json:"appid"`
-	Event      string         `json:"event"`
-	TemplateID string         `json:"template_id,omitempty"`
-	At         string         `json:"at"`
-	Detail     map[string]any `json:"detail,omitempty"`
+	ID         string            `json:"id"`
+	AppID      string            `json:"appid"`
+	Event      string            `json:"event"`
+	TemplateID string            `json:"template_id,omitempty"`
+	At         string            `json:"at"`
+	Detail     map[string]string `json:"detail,omitempty"`
 }
 
 // Post delivers a notice; any 2xx takes it.

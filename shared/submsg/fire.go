@@ -168,10 +168,16 @@ func (j *Job) occurrenceSend(openid string, content Provided, now Instant) *Send
 		page = j.Page
 	}
 	return &Send{
-		ID:    derive("occurrence", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), openid),
+		ID:    OccurrenceSendID(j.AppID, j.ScheduleID, j.Occurrence, openid),
 		AppID: j.AppID, OpenID: openid, TemplateID: j.TemplateID, State: SendQueued, Data: content.Data, Page: page,
 		ValidUntil: j.ValidUntil, OnUnknown: j.OnUnknown, Schedule: j.ScheduleID, Occurrence: j.Occurrence, CreatedAt: now, UpdatedAt: now,
 	}
+}
+
+// OccurrenceSendID is the id of the send of one occurrence of a schedule to one subscriber: the answer to "why did this
+// person get nothing" begins here.
+func OccurrenceSendID(appid, scheduleID string, occurrence Instant, openid string) string {
+	return derive("occurrence", appid, scheduleID, strconv.FormatInt(int64(occurrence), 10), openid)
 }
 
 // sendPersonal sends one occurrence of a schedule for one subscriber. The schedule itself stays due until that is

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -123,7 +124,7 @@ func (s *Service) addHold(ctx context.Context, app *App, templateID string, why 
 	if err == nil && added {
 		s.Log.ErrorContext(ctx, "WeChat holds sends", "appid", app.Rules.AppID, "template_id", scope, "errcode", why.code)
 		s.Metrics.Count(app.Rules.AppID, scope, "suspended", 1)
-		s.notify(ctx, app, Notice{Event: "hold", TemplateID: scope, Detail: map[string]any{"errcode": why.code, "rule": h.Holds[len(h.Holds)-1].Rule}})
+		s.notify(ctx, app, Notice{Event: "hold", TemplateID: scope, Detail: map[string]string{"errcode": strconv.Itoa(why.code), "rule": h.Holds[len(h.Holds)-1].Rule}})
 	}
 	return h, err
 }

@@ -96,13 +96,13 @@ func (*Job) Kind() string { return KindJob }
 // Notice tells an app's own webhook of something an operator should know: a hold, a spike of revocations. It
 // stays due until the webhook took it.
 type Notice struct {
-	ID         string         `json:"id"`
-	AppID      string         `json:"appid"`
-	Event      string         `json:"event"`
-	TemplateID string         `json:"template_id,omitempty"`
-	At         Instant        `json:"at"`
-	Detail     map[string]any `json:"detail,omitempty"`
-	Attempts   int            `json:"attempts,omitempty"`
+	ID         string            `json:"id"`
+	AppID      string            `json:"appid"`
+	Event      string            `json:"event"`
+	TemplateID string            `json:"template_id,omitempty"`
+	At         Instant           `json:"at"`
+	Detail     map[string]string `json:"detail,omitempty"`
+	Attempts   int               `json:"attempts,omitempty"`
 }
 
 // Kind names the record; see Body.

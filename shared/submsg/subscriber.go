@@ -134,6 +134,7 @@ func checkTopicNamed(topic, field string) error {
 type SubscriberView struct {
 	Subscriber
 	Open    map[string]*Send // the sends of open reservations that have a record
+	Sends   []*Send          // open and recent ones, newest first
 	History []GrantHistory   // newest first
 }
 
@@ -173,6 +174,9 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 		view.Subscriber = *settle(sub, view.Open)
 		break
 	}
+	if err := s.recentSends(ctx, &view); err != nil {
+		return view, err
+	}
 	lines, err := s.Store.List(ctx, HistoryPartition(appid, openid), "", history)
 	if err != nil {
 		return view, err
@@ -181,6 +185,31 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 		view.History = append(view.History, *l.Body.(*GrantHistory))
 	}
 	return view, nil
+}
+
+// shownSends is how many sends a subscriber is shown with.
+const shownSends = 20
+
+func (s *Service) recentSends(ctx context.Context, view *SubscriberView) error {
+	cs := candidates(&view.Subscriber, "")
+	slices.SortFunc(cs, func(a, b candidate) int { return int(b.at - a.at) })
+	var ids []string
+	for _, c := range cs[:min(len(cs), shownSends)] {
+		ids = append(ids, c.sendID)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	named, err := s.loadSends(ctx, view.AppID, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if r, ok := named[id]; ok {
+			view.Sends = append(view.Sends, r.Body.(*Send))
+		}
+	}
+	return nil
 }
 
 // Preferences are what a subscriber chose. A nil member leaves it as it is.

@@ -1,0 +1,248 @@
+package setup
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/fields"
+	"github.com/yuexin-dev/yuexin/shared/policy"
+	"github.com/yuexin-dev/yuexin/shared/submsg"
+)
+
+// Fault is one thing wrong with a configuration.
+type Fault struct {
+	Source string
+	Line   int
+	Path   string // apps[0].templates[1].kind
+	Detail string
+}
+
+// Error is file:line: path: detail.
+func (f *Fault) Error() string {
+	return fmt.Sprintf("%s:%d: %s: %s", f.Source, f.Line, f.Path, f.Detail)
+}
+
+// checker gathers faults.
+type checker struct {
+	c        *Config
+	literals bool
+	faults   []error
+}
+
+func (k *checker) fault(path, format string, args ...any) {
+	line, at := 0, path
+	for at != "" && line == 0 { // a member that is missing is told at the line of what should hold it
+		line = k.c.lines[at]
+		if line == 0 {
+			i := strings.LastIndexAny(at, ".[")
+			if i < 0 {
+				break
+			}
+			at = at[:i]
+		}
+	}
+	k.faults = append(k.faults, &Fault{k.c.source, max(line, 1), path, fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) oneOf(path, value string, empty bool, allowed ...string) {
+	if value == "" && empty || slices.Contains(allowed, value) {
+		return
+	}
+	k.fault(path, "%q is none of %s", value, strings.Join(allowed, ", "))
+}
+
+func (k *checker) secret(path string, s Secret, needed bool) {
+	switch {
+	case !s.IsSet():
+		if needed {
+			k.fault(path, "is missing; name a secret such as env:NAME")
+		}
+	case !s.reference() && !k.literals:
+		k.fault(path, "a secret is a reference (%s…), never the secret itself", strings.Join(secretKinds, "…, "))
+	}
+}
+
+var (
+	appidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	nameForm  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+)
+
+// Scopes an API key may have.
+var Scopes = []string{"grants", "sends", "schedules", "read"}
+
+func (c *Config) validate(literals bool) error {
+	k := &checker{c: c, literals: literals}
+	k.oneOf("store.kind", c.Store.Kind, false, "embedded", "dynamodb", "redis", "memory")
+	switch c.Store.Kind {
+	case "embedded":
+		if c.Store.Path == "" {
+			k.fault("store.path", "the embedded store needs the path of its file")
+		}
+	case "dynamodb":
+		if c.Store.Table == "" {
+			k.fault("store.table", "a DynamoDB store needs the name of its table")
+		}
+	case "redis":
+		if !c.Store.URL.IsSet() {
+			k.fault("store.url", "a Redis store needs its address, as env:NAME or redis://host:6379/0")
+		} else if !c.Store.URL.reference() && strings.Contains(c.Store.URL.ref, "@") && !literals {
+			k.fault("store.url", "the address holds a password; name it as env:NAME")
+		}
+	}
+	k.oneOf("queue.kind", c.Queue.Kind, true, "sqs", "scf")
+	if len(c.Apps) == 0 {
+		k.fault("apps", "no app is configured")
+	}
+	seen := map[string]bool{}
+	for i := range c.Apps {
+		k.app(fmt.Sprintf("apps[%d]", i), &c.Apps[i])
+		if id := c.Apps[i].AppID; seen[id] {
+			k.fault(fmt.Sprintf("apps[%d].appid", i), "%s is configured twice", id)
+		} else {
+			seen[id] = true
+		}
+	}
+	for i, key := range c.APIKeys {
+		at := fmt.Sprintf("api_keys[%d]", i)
+		if !nameForm.MatchString(key.Name) {
+			k.fault(at+".name", "a key needs a name of letters, digits, '-', '_' and '.'")
+		}
+		if raw, err := hex.DecodeString(key.SHA256); err != nil || len(raw) != 32 {
+			k.fault(at+".sha256", "is not the 64 hexadecimal digits of a SHA-256; make a key with: standalone keygen")
+		}
+		if len(key.Scopes) == 0 {
+			k.fault(at+".scopes", "a key without scopes can do nothing; scopes are %s", strings.Join(Scopes, ", "))
+		}
+		for n, s := range key.Scopes {
+			k.oneOf(fmt.Sprintf("%s.scopes[%d]", at, n), s, false, Scopes...)
+		}
+		for n, a := range key.Apps {
+			if a != "*" && !seen[a] {
+				k.fault(fmt.Sprintf("%s.apps[%d]", at, n), "app %s is not configured", a)
+			}
+		}
+	}
+	k.secret("log_key", c.LogKey, false)
+	return errors.Join(k.faults...)
+}
+
+func (k *checker) app(at string, a *AppConfig) {
+	if !appidForm.MatchString(a.AppID) {
+		k.fault(at+".appid", "%q is no appid", a.AppID)
+	}
+	k.oneOf(at+".kind", a.Kind, true, policy.MiniProgram, policy.ServiceAccount)
+	if u, err := url.Parse(a.BaseURL); a.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		k.fault(at+".base_url", "%q is no absolute http or https address", a.BaseURL)
+	}
+	k.secret(at+".secret", a.Secret, true)
+	k.oneOf(at+".push.mode", a.Push.Mode, true, "plain", "compatible", "secure")
+	k.secret(at+".push.token", a.Push.Token, a.Push.Mode != "")
+	k.secret(at+".push.aes_key", a.Push.AESKey, a.Push.Mode == "secure" || a.Push.Mode == "compatible")
+	if z, err := time.LoadLocation(a.TimeZone); a.TimeZone != "" && (err != nil || z == time.Local) {
+		k.fault(at+".time_zone", "%q is no zone of the IANA database, such as Asia/Shanghai", a.TimeZone)
+	}
+	if a.Rate < 0 {
+		k.fault(at+".rate", "rate is a number of sends per second, or 0 for no limit of our own")
+	}
+	k.limits(at+".limits", a.Limits)
+	k.limits(at+".template_limits", a.TemplateLimits)
+	k.window(at+".quiet_hours", a.QuietHours)
+	if n := a.MaxTemplatesPerPrompt; n < 0 || n > 5 {
+		k.fault(at+".max_templates_per_prompt", "WeChat takes 1 to 5 templates in one prompt")
+	}
+	if d := time.Duration(a.UnknownAfter); d != 0 && d < submsg.MinUnknownAfter {
+		k.fault(at+".unknown_after", "a sent event is waited for at least %s", submsg.MinUnknownAfter)
+	}
+	for path, d := range map[string]Duration{".no_burst": a.NoBurst, ".refusal_wait": a.RefusalWait, ".shelf_life": a.ShelfLife} {
+		if d < 0 {
+			k.fault(at+path, "a duration is not negative")
+		}
+	}
+	k.oneOf(at+".miniprogram_state", a.MiniprogramState, true, "developer", "trial", "formal")
+	k.oneOf(at+".lang", a.Lang, true, "zh_CN", "en_US", "zh_HK", "zh_TW")
+	k.secret(at+".provider.secret", a.Provider.Secret, len(a.Provider.Hosts) > 0)
+	if a.Webhook.URL != "" {
+		if u, err := url.Parse(a.Webhook.URL); err != nil || u.Host == "" || u.Scheme != "https" && !strings.HasPrefix(u.Host, "127.0.0.1") && u.Hostname() != "localhost" {
+			k.fault(at+".webhook.url", "a webhook is an absolute https address")
+		}
+		k.secret(at+".webhook.secret", a.Webhook.Secret, true)
+	}
+	names := map[string]bool{}
+	for i := range a.Templates {
+		t := &a.Templates[i]
+		tat := fmt.Sprintf("%s.templates[%d]", at, i)
+		k.template(tat, a, t)
+		for _, n := range []string{t.ID, t.Name} {
+			if n != "" && names[n] {
+				k.fault(tat, "%q is the id or name of another template already", n)
+			}
+			names[n] = true
+		}
+	}
+	rules, err := a.rules()
+	if err != nil {
+		return // told above
+	}
+	for _, f := range policy.CheckApp(rules) {
+		if f.Severity == policy.Error {
+			k.fault(at+"."+f.Place, "%s: %s %s", f.Rule, f.Detail, f.Advice)
+		}
+	}
+}
+
+func (k *checker) template(at string, a *AppConfig, t *TemplateConfig) {
+	if !nameForm.MatchString(t.ID) {
+		k.fault(at+".id", "%q is no template id", t.ID)
+	}
+	if t.Name != "" && !nameForm.MatchString(t.Name) {
+		k.fault(at+".name", "a name has letters, digits, '-', '_' and '.'")
+	}
+	k.oneOf(at+".kind", t.Kind, false, string(policy.OneTime), string(policy.LongTerm), string(policy.LongTermLimited), string(policy.TemplateMessage))
+	k.oneOf(at+".class", t.Class, true, string(policy.Routine), string(policy.Urgent))
+	k.oneOf(at+".period", t.Period, true, policy.PeriodDay, policy.PeriodWeek, policy.PeriodMonth)
+	k.limits(at+".limits", t.Limits)
+	k.window(at+".quiet_hours", t.QuietHours)
+	if t.Content != "" {
+		layout, err := fields.Parse(t.Content)
+		if err != nil {
+			k.fault(at+".content", "%s", err)
+		} else if t.KeyField != "" && !slices.ContainsFunc(layout.Fields(), func(f fields.Field) bool { return f.Key == t.KeyField }) {
+			k.fault(at+".key_field", "the content has no parameter %s", t.KeyField)
+		}
+	}
+	if t.Kind == string(policy.LongTerm) || t.Kind == string(policy.LongTermLimited) {
+		if rules, err := a.rules(); err == nil {
+			for _, f := range policy.Audit(rules, t.rules(), false, nil) {
+				if f.Rule == policy.RuleLongTermCat && f.Severity == policy.Error {
+					k.fault(at+".kind", "%s: %s %s", f.Rule, f.Detail, f.Advice)
+				}
+			}
+		}
+	}
+	for i, e := range t.Exceptions {
+		if e.Word == "" || strings.TrimSpace(e.Reason) == "" {
+			k.fault(fmt.Sprintf("%s.exceptions[%d]", at, i), "an exception names a word and the reason why this template needs it")
+		}
+	}
+}
+
+func (k *checker) limits(at string, l *LimitsConfig) {
+	if l != nil && (l.PerDay < 0 || l.PerWeek < 0) {
+		k.fault(at, "a limit is a number of messages, or 0 for none")
+	}
+}
+
+func (k *checker) window(at string, s *string) {
+	if s == nil {
+		return
+	}
+	if _, err := policy.ParseWindow(*s); err != nil {
+		k.fault(at, "%s", err)
+	}
+}
