@@ -146,16 +146,20 @@ func (s *Service) Tick(ctx context.Context) error {
 	if err := s.flush(ctx, flushEvery); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, s.watch(ctx)) // last: what is due does not wait for it
 	return errors.Join(errs...)
 }
 
 // tickBatch is how many due records of one shard a tick takes up.
 const tickBatch = 1000
 
-// Notice events are posted to the app's webhook, and logged in any case.
+// notify posts a notice to the app's webhook, and logs it in any case. A notice that comes with an id may be made again:
+// while it waits it is still one.
 func (s *Service) notify(ctx context.Context, app *App, n Notice) {
 	n.AppID, n.At = app.Rules.AppID, s.now()
-	n.ID = derive("notice", n.AppID, n.Event, n.TemplateID, n.At.Time().Format(time.RFC3339Nano))
+	if n.ID == "" {
+		n.ID = derive("notice", n.AppID, n.Event, n.TemplateID, n.At.Time().Format(time.RFC3339Nano))
+	}
 	s.Log.WarnContext(ctx, "notice", "appid", n.AppID, "event", n.Event, "template_id", n.TemplateID, "detail", n.Detail)
 	if s.Webhook == nil || !app.Webhook {
 		return

@@ -92,8 +92,9 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 		}
 		sends := bodies(named)
 		next := settle(sub, sends)
-		effects := make([]Effect, len(grants))
+		effects, active := make([]Effect, len(grants)), make([]bool, len(grants))
 		for i, g := range grants {
+			active[i] = next.Subscription(g.TemplateID).State == StateActive
 			if g.Source == SourcePush && g.Arrived.Sub(g.At) > PairingWindow && !slices.Contains(next.Seen, g.Fingerprint) {
 				if g.Replayed, err = s.inHistory(ctx, appid, openid, g); err != nil {
 					return nil, err
@@ -112,8 +113,12 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 				return nil, err
 			}
 			for i, g := range grants {
-				s.Metrics.Count(appid, g.TemplateID, "grant_"+string(effects[i]), 1)
-				s.counters.add(appid, g.TemplateID, "grant_"+string(effects[i]))
+				what := "grant_" + string(effects[i])
+				if effects[i] == EffectRevoked && !active[i] {
+					what = "grant_refused" // a prompt was refused, or the other feed told already: nothing ended
+				}
+				s.Metrics.Count(appid, g.TemplateID, what, 1)
+				s.counters.add(appid, g.TemplateID, what)
 			}
 			return effects, s.leaveAudiences(ctx, sub, next)
 		}
@@ -204,8 +209,7 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 // takeBack corrects the balance after a sent event for a send that the evidence had called "not sent": its
 // credit, if it was given back already, is spent after all.
 func (s *Service) takeBack(ctx context.Context, app *App, b *Send) error {
-	t, err := app.Template(b.TemplateID)
-	if err != nil || t.LongTerm() {
+	if t := app.byName[b.TemplateID]; t == nil || t.LongTerm() {
 		return nil
 	}
 	for try := 0; ; try++ {

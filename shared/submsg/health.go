@@ -70,6 +70,7 @@ func (s *Service) changeHealth(ctx context.Context, appid string, change func(*H
 		if h, ok := recs[0].Body.(*Health); ok {
 			*next = *h
 			next.Holds, next.Strikes = slices.Clone(h.Holds), maps.Clone(h.Strikes)
+			next.Told, next.Pausing = maps.Clone(h.Told), slices.Clone(h.Pausing)
 		}
 		if !change(next) {
 			s.health.put(appid, next, s.Now())
@@ -97,14 +98,15 @@ func (s *Service) addHold(ctx context.Context, app *App, templateID string, why 
 	}
 	now := s.Now()
 	added := false
+	var made Hold
 	h, err := s.changeHealth(ctx, app.Rules.AppID, func(h *Health) bool {
-		h.Holds = slices.DeleteFunc(h.Holds, func(x Hold) bool { return x.Until != 0 && x.Until <= At(now) })
+		h.Holds = inForce(h.Holds, At(now))
 		rule := policy.RuleSuspended
 		if why.day {
 			rule = policy.RuleDailyQuota
 		}
-		if slices.ContainsFunc(h.Holds, func(x Hold) bool { return x.TemplateID == scope && x.Rule == rule }) {
-			added = false
+		if i := slices.IndexFunc(h.Holds, func(x Hold) bool { return x.TemplateID == scope && x.Rule == rule }); i >= 0 {
+			added = h.Holds[i] == made // our own write of before, whose answer was lost
 			return false
 		}
 		var p policy.Hold
@@ -117,16 +119,29 @@ func (s *Service) addHold(ctx context.Context, app *App, templateID string, why 
 			h.Strikes[scope]++
 			p = policy.Suspend(h.Strikes[scope], now)
 		}
-		h.Holds = append(h.Holds, Hold{TemplateID: scope, Rule: rule, Code: why.code, Since: At(now), Until: At(p.Until)})
+		made = Hold{TemplateID: scope, Rule: rule, Code: why.code, Strike: p.Strikes, Since: At(now), Until: At(p.Until)}
+		h.Holds = append(h.Holds, made)
 		added = true
 		return true
 	})
 	if err == nil && added {
 		s.Log.ErrorContext(ctx, "WeChat holds sends", "appid", app.Rules.AppID, "template_id", scope, "errcode", why.code)
 		s.Metrics.Count(app.Rules.AppID, scope, "suspended", 1)
-		s.notify(ctx, app, Notice{Event: "hold", TemplateID: scope, Detail: map[string]string{"errcode": strconv.Itoa(why.code), "rule": h.Holds[len(h.Holds)-1].Rule}})
+		detail := map[string]string{"errcode": strconv.Itoa(made.Code), "rule": made.Rule}
+		if made.Strike > 0 {
+			detail["strike"] = strconv.Itoa(made.Strike)
+		}
+		if made.Until != 0 {
+			detail["until"] = made.Until.Time().Format(time.RFC3339)
+		}
+		s.notify(ctx, app, Notice{Event: "hold", TemplateID: scope, Detail: detail})
 	}
 	return h, err
+}
+
+// inForce are the holds whose term has not ended.
+func inForce(holds []Hold, now Instant) []Hold {
+	return slices.DeleteFunc(slices.Clone(holds), func(x Hold) bool { return x.Until != 0 && x.Until <= now })
 }
 
 // holdEnd is when the last hold on a template ends; 0 where one stands until an operator resumes.
@@ -143,14 +158,20 @@ func holdEnd(h *Health, templateID string) Instant {
 	return end
 }
 
-// Holds lists what is held of an app, and its strikes.
+// Holds lists what is held of an app now, and its strikes.
 func (s *Service) Holds(ctx context.Context, appid string) (*Health, error) {
 	s.init()
 	app, err := s.Apps.App(appid)
 	if err != nil {
 		return nil, err
 	}
-	return s.changeHealth(ctx, app.Rules.AppID, func(h *Health) bool { return false })
+	h, err := s.freshHealth(ctx, app.Rules.AppID)
+	if err != nil {
+		return nil, err
+	}
+	view := *h
+	view.Holds = inForce(h.Holds, s.now())
+	return &view, nil
 }
 
 // Resume ends the holds of an app ("" template) or of one template. Strikes stay. What was held looks again by itself,

@@ -179,6 +179,7 @@ type Send struct {
 	Reason      *Reason           `json:"reason,omitempty"`
 	EventAt     Instant           `json:"event_at,omitempty"` // the sent event's own time
 	EventPrint  uint64            `json:"event,omitempty"`    // and its fingerprint, so that its copies change nothing
+	OpenedAt    Instant           `json:"opened_at,omitempty"`
 	CreatedAt   Instant           `json:"created_at"`
 	UpdatedAt   Instant           `json:"updated_at"`
 }
@@ -217,6 +218,7 @@ type Hold struct {
 	TemplateID string  `json:"template_id,omitempty"` // "": the whole app
 	Rule       string  `json:"rule"`
 	Code       int     `json:"errcode,omitempty"`
+	Strike     int     `json:"strike,omitempty"` // of a suspension: the how-manieth of its scope
 	Since      Instant `json:"since"`
 	Until      Instant `json:"until,omitempty"` // 0: until an operator resumes
 }
@@ -227,6 +229,19 @@ type Health struct {
 	Holds    []Hold         `json:"holds,omitempty"`
 	Strikes  map[string]int `json:"strikes,omitempty"`  // by template id; "" for the app
 	Evidence Instant        `json:"evidence,omitempty"` // latest attempt whose sent event arrived
+
+	WatchAt Instant           `json:"watch_at,omitempty"` // when the figures of its templates are looked at next
+	Told    map[string]string `json:"told,omitempty"`     // the day of the last notice, by event and template
+	Pausing []Pausing         `json:"pausing,omitempty"`  // spikes whose schedules are still being paused
+}
+
+// Pausing is the work that a spike of revocations leaves: an app may have a million schedules, so it goes on from
+// tick to tick.
+type Pausing struct {
+	TemplateID string `json:"template_id"`
+	Cursor     string `json:"cursor,omitempty"` // of Service.Schedules
+	Paused     int    `json:"paused,omitempty"`
+	Reason     Reason `json:"reason"`
 }
 
 // SyncedTemplate is a template as WeChat listed it.

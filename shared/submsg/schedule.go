@@ -134,7 +134,7 @@ func (s *Service) buildSchedule(ctx context.Context, app *App, req ScheduleReque
 	}
 	start := req.Start
 	if start.IsZero() {
-		start = now
+		start = now.Truncate(time.Minute) // "at nine" means 09:00:00, not the second in which it was asked for
 		if was != nil {
 			start = was.Start.Time()
 		}

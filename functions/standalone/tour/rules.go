@@ -16,6 +16,9 @@ func (s *story) rules() error {
 		if err := s.Sim.Accept(s.AppID, shopper, s.Order); err != nil {
 			return err
 		}
+		if err := s.Pass(s.ctx, time.Second); err != nil { // nobody taps twice in one second
+			return err
+		}
 	}
 	if err := s.settled(); err != nil {
 		return err

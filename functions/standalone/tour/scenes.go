@@ -136,7 +136,7 @@ func (s *story) bills() error {
 	if err != nil {
 		return err
 	}
-	s.say("   %s: %s sent, %s unknown — one connection was cut", s.occurrence, past.text("counts", "sent"), past.text("counts", "unknown"))
+	s.say("   %s: %d sent, %s unknown — one connection was cut", s.occurrence, past.number("counts", "sent")+past.number("counts", "delivered"), past.text("counts", "unknown"))
 	s.expect(past.text("counts", "unknown") == "1", "%q sends are unknown, want 1", past.text("counts", "unknown"))
 	if got := s.Sim.Received(s.AppID, member(0)); len(got) == 1 {
 		s.say("   the provider was asked what each of them owes; %s owes %s", member(0), got[0].Data["amount2"])

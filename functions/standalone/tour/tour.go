@@ -100,6 +100,18 @@ func (a answer) at(path ...string) any {
 	return v
 }
 
+func (a answer) number(path ...string) int64 {
+	n, ok := a.at(path...).(json.Number)
+	if !ok {
+		return 0
+	}
+	v, err := n.Int64()
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
 func (a answer) list(name string) []answer {
 	items, _ := a[name].([]any)
 	out := make([]answer, 0, len(items))
