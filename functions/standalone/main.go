@@ -13,9 +13,7 @@ import (
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"tour":   tourCommand,
 	"serve":  serveCommand,
-	"check":  checkCommand,
 	"keygen": keygenCommand,
-	"cost":   costCommand,
 }
 
 const usage = `usage: standalone COMMAND

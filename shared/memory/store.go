@@ -29,7 +29,7 @@ type Store struct {
 // shard holds the partitions that hash to one shard of the due index.
 type shard struct {
 	mu         sync.Mutex
-	partitions map[string]*ordered[bySort]
+	partitions map[string]partition
 	due        ordered[byTime] // records with Due
 	expiry     ordered[byTime] // records with Expires
 }
@@ -62,7 +62,7 @@ func (a byTime) compare(b byTime) int {
 func New(now func() time.Time) *Store {
 	s := &Store{now: now}
 	for i := range s.shards {
-		s.shards[i].partitions = make(map[string]*ordered[bySort])
+		s.shards[i].partitions = make(map[string]partition)
 	}
 	return s
 }
@@ -147,12 +147,12 @@ func (s *Store) List(ctx context.Context, partition, after string, limit int) ([
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	var recs []submsg.Record
-	if p := sh.partitions[partition]; p != nil && limit > 0 {
-		for e := range p.after(bySort{sort: after}) {
-			if !live(e.rec, now) {
+	if limit > 0 {
+		for rec := range sh.partitions[partition].after(after) {
+			if !live(rec, now) {
 				continue
 			}
-			if recs = append(recs, *e.rec); len(recs) == limit {
+			if recs = append(recs, *rec); len(recs) == limit {
 				break
 			}
 		}
@@ -192,22 +192,12 @@ func live(rec *submsg.Record, now submsg.Instant) bool {
 
 // find returns the record that is physically there, expired or not, or nil.
 func (sh *shard) find(key submsg.Key) *submsg.Record {
-	p := sh.partitions[key.Partition]
-	if p == nil {
-		return nil
-	}
-	e, _ := p.get(bySort{sort: key.Sort})
-	return e.rec
+	return sh.partitions[key.Partition].find(key.Sort)
 }
 
 // insert puts a record that has no times yet into its partition.
 func (sh *shard) insert(rec *submsg.Record) {
-	p := sh.partitions[rec.Key.Partition]
-	if p == nil {
-		p = new(ordered[bySort])
-		sh.partitions[rec.Key.Partition] = p
-	}
-	p.insert(bySort{rec.Key.Sort, rec})
+	sh.partitions[rec.Key.Partition] = sh.partitions[rec.Key.Partition].with(rec)
 }
 
 // update overwrites the record and moves its entries in the two indexes.
@@ -221,9 +211,10 @@ func (sh *shard) update(rec *submsg.Record, to submsg.Record) {
 func (sh *shard) remove(rec *submsg.Record) {
 	move(&sh.due, rec, rec.Due, 0)
 	move(&sh.expiry, rec, rec.Expires, 0)
-	p := sh.partitions[rec.Key.Partition]
-	if p.remove(bySort{sort: rec.Key.Sort}); p.empty() {
+	if p := sh.partitions[rec.Key.Partition].without(rec.Key.Sort); p.empty() {
 		delete(sh.partitions, rec.Key.Partition)
+	} else {
+		sh.partitions[rec.Key.Partition] = p
 	}
 }
 

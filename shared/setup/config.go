@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -154,7 +155,7 @@ func Parse(raw []byte, source string, literals bool) (*Config, error) {
 		return nil, c.syntax(err)
 	}
 	if root.Kind == 0 || root.Content[0].Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s: a configuration is a mapping with store, apps and api_keys", source)
+		return nil, &Fault{Source: source, Line: 1, Detail: "a configuration is a mapping with store, apps and api_keys"}
 	}
 	index(root.Content[0], "", c.lines)
 	dec := yaml.NewDecoder(bytes.NewReader(raw))
@@ -163,15 +164,22 @@ func Parse(raw []byte, source string, literals bool) (*Config, error) {
 		return nil, c.syntax(err)
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: one YAML document is expected, and something follows it", source)
+		return nil, &Fault{Source: source, Detail: "one YAML document is expected, and something follows it"}
 	}
 	return c, c.validate(literals)
 }
 
-// index notes the line of every member, by its path: apps[0].templates[1].kind.
+// index notes the line of every member, by its path: apps[0].templates[1].kind; and of the lines of texts that stand
+// in the file as they are: apps[0].templates[1].content line 2.
 func index(n *yaml.Node, path string, lines map[string]int) {
 	lines[path] = n.Line
 	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Style&yaml.LiteralStyle != 0 {
+			for i := range strings.Count(n.Value, "\n") + 1 {
+				lines[fmt.Sprintf("%s line %d", path, i+1)] = n.Line + i + 1
+			}
+		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			at := strings.TrimPrefix(path+"."+n.Content[i].Value, ".")
@@ -203,13 +211,18 @@ func (c *Config) syntax(err error) error {
 		switch {
 		case unknownField.MatchString(text):
 			m := unknownField.FindStringSubmatch(text)
-			all = append(all, fmt.Errorf("%s:%s: unknown key %q", c.source, m[1], m[2]))
+			all = append(all, c.unreadable(m[1], fmt.Sprintf("unknown key %q", m[2])))
 		case atLine.MatchString(text):
 			m := atLine.FindStringSubmatch(text)
-			all = append(all, fmt.Errorf("%s:%s: %s", c.source, m[1], goType.ReplaceAllString(m[2], "")))
+			all = append(all, c.unreadable(m[1], goType.ReplaceAllString(m[2], "")))
 		default:
-			all = append(all, fmt.Errorf("%s: %s", c.source, strings.TrimPrefix(text, "yaml: ")))
+			all = append(all, c.unreadable("", strings.TrimPrefix(text, "yaml: ")))
 		}
 	}
 	return errors.Join(all...)
+}
+
+func (c *Config) unreadable(line, detail string) *Fault {
+	n, _ := strconv.Atoi(line) // "": the file as a whole
+	return &Fault{Source: c.source, Line: n, Detail: detail}
 }

@@ -30,13 +30,22 @@ func Manage(ctx context.Context, getenv func(string) string) (platform.App, erro
 // Schedule is the tick.
 func Schedule(ctx context.Context, getenv func(string) string) (platform.App, error) {
 	return function(getenv, func(w *Wired) platform.App {
-		return platform.App{Timer: func(ctx context.Context, _ time.Time) error { return w.Service.Tick(ctx) }}
+		return platform.App{Timer: func(ctx context.Context, _ time.Time) error {
+			defer w.flushMetrics()
+			return w.Service.Tick(ctx)
+		}}
 	})
 }
 
 // Deliver works on what is due.
 func Deliver(ctx context.Context, getenv func(string) string) (platform.App, error) {
-	return function(getenv, func(w *Wired) platform.App { return platform.App{Queue: queue(w.Service)} })
+	return function(getenv, func(w *Wired) platform.App {
+		work := queue(w.Service)
+		return platform.App{Queue: func(ctx context.Context, messages []platform.Message) ([]string, error) {
+			defer w.flushMetrics()
+			return work(ctx, messages)
+		}}
+	})
 }
 
 func function(getenv func(string) string, offer func(*Wired) platform.App) (platform.App, error) {
@@ -57,9 +66,10 @@ func function(getenv func(string) string, offer func(*Wired) platform.App) (plat
 	return app, nil
 }
 
-// flushing writes figures that have been gathered for a while before the instance may be frozen.
+// flushing writes metrics, and figures that have been gathered for a while, before the instance may be frozen.
 func flushing(w *Wired, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		defer w.flushMetrics()
 		next.ServeHTTP(rw, r)
 		if err := w.Service.FlushSoon(r.Context()); err != nil {
 			w.Log.WarnContext(r.Context(), "figures could not be written", "error", err)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,14 +19,42 @@ import (
 // Fault is one thing wrong with a configuration.
 type Fault struct {
 	Source string
-	Line   int
-	Path   string // apps[0].templates[1].kind
+	Line   int    // 0: the file as a whole
+	Path   string // apps[0].templates[1].kind; "" where the text cannot even be read
+	Rule   string // the rule that is broken; "" for a setting that cannot be
 	Detail string
 }
 
-// Error is file:line: path: detail.
+// Error is file:line: path: rule: detail.
 func (f *Fault) Error() string {
-	return fmt.Sprintf("%s:%d: %s: %s", f.Source, f.Line, f.Path, f.Detail)
+	at := f.Source
+	if f.Line > 0 {
+		at += ":" + strconv.Itoa(f.Line)
+	}
+	for _, part := range []string{f.Path, f.Rule, f.Detail} {
+		if part != "" {
+			at += ": " + part
+		}
+	}
+	return at
+}
+
+// Faults are the faults in an error of Read or Parse.
+func Faults(err error) []*Fault {
+	var f *Fault
+	switch many, ok := err.(interface{ Unwrap() []error }); { //nolint:errorlint // a joined error is taken apart on purpose
+	case ok:
+		var all []*Fault
+		for _, e := range many.Unwrap() {
+			all = append(all, Faults(e)...)
+		}
+		return all
+	case errors.As(err, &f):
+		return []*Fault{f}
+	case err != nil:
+		return []*Fault{{Detail: err.Error()}}
+	}
+	return nil
 }
 
 // checker gathers faults.
@@ -36,18 +65,12 @@ type checker struct {
 }
 
 func (k *checker) fault(path, format string, args ...any) {
-	line, at := 0, path
-	for at != "" && line == 0 { // a member that is missing is told at the line of what should hold it
-		line = k.c.lines[at]
-		if line == 0 {
-			i := strings.LastIndexAny(at, ".[")
-			if i < 0 {
-				break
-			}
-			at = at[:i]
-		}
-	}
-	k.faults = append(k.faults, &Fault{k.c.source, max(line, 1), path, fmt.Sprintf(format, args...)})
+	k.faults = append(k.faults, &Fault{Source: k.c.source, Line: k.c.line(path), Path: path, Detail: fmt.Sprintf(format, args...)})
+}
+
+// broken tells that a rule forbids a setting.
+func (k *checker) broken(f Finding) {
+	k.faults = append(k.faults, &Fault{Source: k.c.source, Line: f.Line, Path: f.Path, Rule: f.Rule, Detail: f.Detail + " " + f.Advice})
 }
 
 func (k *checker) oneOf(path, value string, empty bool, allowed ...string) {
@@ -177,7 +200,7 @@ func (k *checker) app(at string, a *AppConfig) {
 	for i := range a.Templates {
 		t := &a.Templates[i]
 		tat := fmt.Sprintf("%s.templates[%d]", at, i)
-		k.template(tat, a, t)
+		k.template(tat, t)
 		for _, n := range []string{t.ID, t.Name} {
 			if n != "" && names[n] {
 				k.fault(tat, "%q is the id or name of another template already", n)
@@ -185,18 +208,14 @@ func (k *checker) app(at string, a *AppConfig) {
 			names[n] = true
 		}
 	}
-	rules, err := a.rules()
-	if err != nil {
-		return // told above
-	}
-	for _, f := range policy.CheckApp(rules) {
-		if f.Severity == policy.Error {
-			k.fault(at+"."+f.Place, "%s: %s %s", f.Rule, f.Detail, f.Advice)
+	for _, f := range k.c.auditApp(at, a) {
+		if f.forbidden() {
+			k.broken(f)
 		}
 	}
 }
 
-func (k *checker) template(at string, a *AppConfig, t *TemplateConfig) {
+func (k *checker) template(at string, t *TemplateConfig) {
 	if !nameForm.MatchString(t.ID) {
 		k.fault(at+".id", "%q is no template id", t.ID)
 	}
@@ -214,15 +233,6 @@ func (k *checker) template(at string, a *AppConfig, t *TemplateConfig) {
 			k.fault(at+".content", "%s", err)
 		} else if t.KeyField != "" && !slices.ContainsFunc(layout.Fields(), func(f fields.Field) bool { return f.Key == t.KeyField }) {
 			k.fault(at+".key_field", "the content has no parameter %s", t.KeyField)
-		}
-	}
-	if t.Kind == string(policy.LongTerm) || t.Kind == string(policy.LongTermLimited) {
-		if rules, err := a.rules(); err == nil {
-			for _, f := range policy.Audit(rules, t.rules(), false, nil) {
-				if f.Rule == policy.RuleLongTermCat && f.Severity == policy.Error {
-					k.fault(at+".kind", "%s: %s %s", f.Rule, f.Detail, f.Advice)
-				}
-			}
 		}
 	}
 	for i, e := range t.Exceptions {

@@ -12,7 +12,6 @@ import (
 	"time"
 	_ "time/tzdata" // functions run where there is no zone database
 
-	"github.com/yuexin-dev/yuexin/shared/embedded"
 	"github.com/yuexin-dev/yuexin/shared/endpoint"
 	"github.com/yuexin-dev/yuexin/shared/httpapi"
 	"github.com/yuexin-dev/yuexin/shared/memory"
@@ -123,11 +122,11 @@ func (c *Config) openStore(w *Wired, secrets *vault, clouds *clouds, now func() 
 	case "memory":
 		return memory.New(now), nil
 	case "embedded":
-		store, err := embedded.Open(c.Store.Path, embedded.Options{Now: now})
+		store, closer, err := openEmbedded(c.Store.Path, now)
 		if err != nil {
 			return nil, err
 		}
-		w.closers = append(w.closers, store.Close)
+		w.closers = append(w.closers, closer)
 		return store, nil
 	case "dynamodb":
 		return clouds.dynamo(c.Store, now)

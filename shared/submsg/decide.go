@@ -112,21 +112,20 @@ func decide(in situation) plan {
 
 // reserve takes the credit and holds the subscriber for one call.
 func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
-	if sub == in.sub {
-		sub = sub.clone()
-	}
 	r := Reservation{
 		SendID: in.send.ID, TemplateID: in.tpl.ID, Attempt: in.send.Attempts + 1, Holder: in.holder, At: At(req.Now), Until: in.until,
 		LongTerm: in.tpl.LongTerm(), Loose: in.loose, RequestHash: in.send.RequestHash,
 		Fingerprint: req.Fingerprint, Trigger: req.Trigger, PeriodKey: req.PeriodKey, Urgent: in.tpl.Class == policy.Urgent,
 	}
-	s := sub.subscription(in.tpl.ID)
+	next := *sub // what does not change is shared with the record that was loaded
+	next.Subscriptions = slices.Clone(sub.Subscriptions)
+	s := next.subscription(in.tpl.ID)
 	if in.tpl.Kind == policy.OneTime && s.Credits > 0 {
 		s.Credits--
 		r.Credit = 1
 	}
-	sub.Reservations = append(sub.Reservations, r)
-	return plan{step: stepReserve, sub: sub, send: attempt(in.send, r)}
+	next.Reservations = append(slices.Clip(sub.Reservations), r)
+	return plan{step: stepReserve, sub: &next, send: attempt(in.send, r)}
 }
 
 // attempt is the send with the call that r allows begun.

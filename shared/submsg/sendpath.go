@@ -15,7 +15,7 @@ var errInProgress = errors.New("submsg: another worker holds this send")
 type carriage struct {
 	app    *App
 	tpl    *Template
-	send   Record // Body may be unsaved: Version 0
+	send   Record // Key is set from the start; Body may be unsaved: Version 0
 	sub    Record
 	others map[string]Record // sends that hold open reservations of the subscriber
 	loose  bool
@@ -50,7 +50,7 @@ func (c *carriage) sends() map[string]*Send {
 // load reads the send and the subscriber together, then the sends that other open reservations name.
 func (s *Service) load(ctx context.Context, c *carriage) error {
 	b := c.sendBody()
-	recs, err := s.Store.Load(ctx, SendKey(b.AppID, b.ID), SubscriberKey(b.AppID, b.OpenID))
+	recs, err := s.Store.Load(ctx, c.send.Key, SubscriberKey(b.AppID, b.OpenID))
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Service) loadSends(ctx context.Context, appid string, ids []string) (ma
 // it; any other error that its state is as it was, or will be found out by whoever looks next.
 func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 	c.holder = rand.Uint64() | 1
-	began := s.Now()
+	var began time.Time
 	for try := 0; ; try++ {
 		if !c.known {
 			if err := s.load(ctx, c); err != nil {
@@ -113,8 +113,12 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 		if err != nil {
 			return c.send, err
 		}
+		now := s.Now()
+		if try == 0 {
+			began = now
+		}
 		p := decide(situation{
-			now: s.Now(), app: c.app, tpl: c.tpl, sub: c.subBody(), send: c.sendBody(), stored: c.send.Version != 0, due: c.send.Due,
+			now: now, app: c.app, tpl: c.tpl, sub: c.subBody(), send: c.sendBody(), stored: c.send.Version != 0, due: c.send.Due,
 			others: c.sends(), health: health, holder: c.holder, until: s.leaseEnd(ctx), loose: c.loose,
 		})
 		switch p.step {
@@ -123,7 +127,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 		case stepBusy:
 			return c.send, errInProgress
 		case stepWait:
-			if s.Now().Sub(began) > patience || s.shortOf(ctx, 2*s.CallTimeout) {
+			if now.Sub(began) > patience || s.shortOf(ctx, 2*s.CallTimeout) {
 				now := s.now()
 				p = record(c.sendBody(), SendQueued, now, min(p.due+1, now.Add(time.Second)), &Reason{Code: "waiting", Detail: "another send to this subscriber is under way", DetailZH: "同一用户的另一条消息正在发送"})
 			} else {
@@ -211,7 +215,8 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 	if left := sub.Reservations[i].Until.Sub(s.now()); left <= s.CallTimeout || s.shortOf(ctx, s.CallTimeout) {
 		res = Result{NotSent: true, Err: errors.New("too little time was left to call WeChat")}
 	} else {
-		call, cancel := context.WithTimeout(ctx, s.CallTimeout)
+		// The fence leaves more than the call's own time: nothing of the worker's context can end it earlier.
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.CallTimeout)
 		res = s.WeChat.Send(call, begun.AppID, Message{OpenID: begun.OpenID, TemplateID: begun.TemplateID, Data: begun.Data, Page: begun.Page})
 		cancel()
 	}
@@ -227,8 +232,7 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 	if res.NotSent || !res.Answered {
 		s.Log.WarnContext(ctx, "call to WeChat without an answer", "appid", begun.AppID, "send", begun.ID, "subscriber", s.Pseudonym(begun.OpenID), "not_sent", res.NotSent, "errcode", res.Code, "error", res.Err)
 	}
-	// The answer must not be lost because the deadline came: it is what others wait for.
-	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.CallTimeout)
+	save, cancel := s.toRecord(ctx)
 	defer cancel()
 	rec, err := s.saveOutcome(save, c.send.Version, o)
 	if err != nil {

@@ -103,6 +103,15 @@ func (s *Service) work(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithDeadline(context.WithoutCancel(ctx), deadline)
 }
 
+// toRecord is the time in which a result is written. The answer must not be lost because the worker's deadline came, so
+// it has a time of its own where that is near; every worker's ctx is cut loose from its caller already.
+func (s *Service) toRecord(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil && !s.shortOf(ctx, s.CallTimeout) {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), s.CallTimeout)
+}
+
 // leaseEnd is where a lease made now ends: after the worker's own deadline.
 func (s *Service) leaseEnd(ctx context.Context) Instant {
 	left := s.Work
@@ -114,28 +123,27 @@ func (s *Service) leaseEnd(ctx context.Context) Instant {
 
 // derive makes an id out of what it must be the same for.
 func derive(parts ...string) string {
-	h := sha256.New()
-	var n [8]byte
-	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		io.WriteString(h, p)
-	}
-	return idEncoding.EncodeToString(h.Sum(nil)[:16])
+	sum := sumOf(parts)
+	return idEncoding.EncodeToString(sum[:16])
 }
 
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // digest is the hash by which a replay is told from another request under the same key.
 func digest(parts ...string) uint64 {
-	h := sha256.New()
-	var n [8]byte
+	sum := sumOf(parts)
+	return binary.BigEndian.Uint64(sum[:])>>1 | 1
+}
+
+// sumOf hashes the parts, each behind its length, so that no two lists of parts are the same to it.
+func sumOf(parts []string) [sha256.Size]byte {
+	var space [512]byte // enough for what a send is made of: nothing is allocated
+	b := space[:0]
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		io.WriteString(h, p)
+		b = binary.BigEndian.AppendUint64(b, uint64(len(p)))
+		b = append(b, p...)
 	}
-	return binary.BigEndian.Uint64(h.Sum(nil))>>1 | 1
+	return sha256.Sum256(b)
 }
 
 // maxTries bounds how often one piece of work starts over when records change under it.

@@ -18,6 +18,8 @@ type counters struct {
 	mu      sync.Mutex
 	m       map[counterName]map[string]int64
 	flushed time.Time
+	date    string    // the day that it was at dated
+	dated   time.Time // zero: not asked yet
 }
 
 type counterName struct{ appid, day, templateID string }
@@ -28,11 +30,20 @@ func (c *counters) add(appid, templateID, what string) {
 	if c.m == nil {
 		c.m = make(map[counterName]map[string]int64)
 	}
-	name := counterName{appid, day(time.Now()), templateID}
+	name := counterName{appid, c.today(time.Now()), templateID}
 	if c.m[name] == nil {
 		c.m[name] = make(map[string]int64)
 	}
 	c.m[name][what]++
+}
+
+// today is the day of now, spelt out once a second at most. A figure of the first moments after midnight may count for
+// the day before.
+func (c *counters) today(now time.Time) string {
+	if since := now.Sub(c.dated); since < 0 || since > time.Second {
+		c.date, c.dated = day(now), now
+	}
+	return c.date
 }
 
 func (c *counters) drain(now time.Time, every time.Duration) map[counterName]map[string]int64 {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -186,7 +187,7 @@ func (c *simWeChat) Send(ctx context.Context, appid string, m submsg.Message) su
 		MsgID json.Number `json:"msgid"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || resp.StatusCode != http.StatusOK || answer.Code == nil {
-		return submsg.Result{Err: fmt.Errorf("no answer: %v", err)}
+		return submsg.Result{Err: errors.Join(fmt.Errorf("HTTP %d holds no answer", resp.StatusCode), err)}
 	}
 	id, _ := strconv.ParseInt(answer.MsgID.String(), 10, 64)
 	return submsg.Result{Answered: true, Code: *answer.Code, Msg: answer.Msg, MsgID: id}

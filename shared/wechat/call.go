@@ -61,8 +61,11 @@ func (x *exchange) gotConn(info httptrace.GotConnInfo) {
 // kept-alive connection that the server closed. It goes out on a new connection, since where one idle
 // connection is dead its neighbours tend to be: a thawed function, a restarted proxy.
 func (c *Client) do(ctx context.Context, method string, u *url.URL, payload []byte, limit int, secret string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > c.timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
 	x := new(exchange)
 	resp, err := x.send(ctx, c.pooled, c.request(method, u), payload)
 	if err != nil && x.conn != nil && x.reused && ctx.Err() == nil && x.conn.giveUp() {
