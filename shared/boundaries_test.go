@@ -60,6 +60,8 @@ var rooms = map[string][]string{
 	"shared/dynamotest":   {"shared/dynamo", "shared/submsg", "shared/storetest"},
 	"shared/redistest":    {"shared/redis", "shared/submsg"},
 
+	"shared/submsgbench": {}, // benchmarks: nothing but tests
+
 	"tools/package": {},
 	"infra":         {},
 }

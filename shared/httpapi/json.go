@@ -34,7 +34,7 @@ func parseJSON(body []byte) (any, error) {
 	if half := halfSurrogate(body); half >= 0 {
 		return nil, fail(CodeInvalidJSON, "", fmt.Sprintf("byte %d: a \\u escape names half a character; escape it whole, as \\ud83d\\ude00, or write it as UTF-8", half))
 	}
-	p := &parser{dec: json.NewDecoder(bytes.NewReader(body))}
+	p := &treeBuilder{dec: json.NewDecoder(bytes.NewReader(body))}
 	p.dec.UseNumber()
 	return p.value()
 }
@@ -88,20 +88,20 @@ func escaped(s []byte) int64 {
 	return r
 }
 
-// parser reads one body that is known to be valid JSON.
-type parser struct {
+// treeBuilder reads one body that is known to be valid JSON.
+type treeBuilder struct {
 	dec  *json.Decoder
 	path []string // to the value that is being read
 }
 
-func (p *parser) where() string { return joinPath(p.path...) }
+func (p *treeBuilder) where() string { return joinPath(p.path...) }
 
 // joinPath spells a path as grants[0].openid.
 func joinPath(parts ...string) string {
 	return strings.TrimPrefix(strings.ReplaceAll(strings.Join(parts, "."), ".[", "["), ".")
 }
 
-func (p *parser) value() (any, error) {
+func (p *treeBuilder) value() (any, error) {
 	if len(p.path) > maxDepth {
 		return nil, fail(CodeInvalidJSON, p.where(), fmt.Sprintf("the body nests deeper than %d levels", maxDepth))
 	}
@@ -118,7 +118,7 @@ func (p *parser) value() (any, error) {
 	return t, nil
 }
 
-func (p *parser) object() (any, error) {
+func (p *treeBuilder) object() (any, error) {
 	o := &object{values: map[string]any{}}
 	for p.dec.More() {
 		t, err := p.dec.Token()
@@ -141,7 +141,7 @@ func (p *parser) object() (any, error) {
 	return o, err
 }
 
-func (p *parser) array() (any, error) {
+func (p *treeBuilder) array() (any, error) {
 	list := []any{}
 	for p.dec.More() {
 		p.path = append(p.path, "["+strconv.Itoa(len(list))+"]")

@@ -21,7 +21,7 @@ type Finding struct {
 func (c *Config) Audit() []Finding {
 	var all []Finding
 	for i := range c.Apps {
-		all = append(all, c.auditApp(fmt.Sprintf("apps[%d]", i), &c.Apps[i])...)
+		all = append(all, c.auditApp(fmt.Sprintf("apps[%d]", i), &c.Apps[i], true)...)
 	}
 	return slices.DeleteFunc(all, Finding.forbidden)
 }
@@ -52,8 +52,9 @@ func (a *AppConfig) templates() []policy.Template {
 	return list
 }
 
-// auditApp finds everything, at the path that the app has in the file.
-func (c *Config) auditApp(at string, a *AppConfig) []Finding {
+// auditApp judges the app at a path of the file. Unless it is thorough, it looks only where something may be forbidden:
+// that much is done at every start of a function.
+func (c *Config) auditApp(at string, a *AppConfig, thorough bool) []Finding {
 	rules, err := a.rules()
 	if err != nil {
 		return nil // a setting that cannot be read is a fault of its own
@@ -62,13 +63,19 @@ func (c *Config) auditApp(at string, a *AppConfig) []Finding {
 	add := func(at string, found []policy.Finding) {
 		for _, f := range found {
 			path := at + "." + f.Place
-			all = append(all, Finding{Finding: f, AppID: a.AppID, Path: path, Line: c.line(path)})
+			all = append(all, Finding{Finding: f, AppID: a.AppID, Path: path, Line: c.Line(path)})
 		}
 	}
 	add(at, policy.CheckApp(rules))
 	templates := a.templates()
 	for i, t := range templates {
-		others := slices.Concat(templates[:i:i], templates[i+1:])
+		var others []policy.Template
+		switch {
+		case thorough:
+			others = slices.Concat(templates[:i:i], templates[i+1:])
+		case t.Kind != policy.LongTerm && t.Kind != policy.LongTermLimited:
+			continue
+		}
 		add(fmt.Sprintf("%s.templates[%d]", at, i), policy.Audit(rules, t, t.Kind == policy.TemplateMessage, others))
 	}
 	return all
@@ -80,8 +87,8 @@ func (f Finding) forbidden() bool {
 	return f.Severity == policy.Error && (f.Template == "" || f.Rule == policy.RuleLongTermCat)
 }
 
-// line is where a member stands; for one that is not there, where what should hold it does.
-func (c *Config) line(path string) int {
+// Line is where a member stands in the file; for one that is not there, where what should hold it does.
+func (c *Config) Line(path string) int {
 	for at := path; at != ""; {
 		if n := c.lines[at]; n != 0 {
 			return n

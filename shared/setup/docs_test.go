@@ -34,7 +34,8 @@ func TestEverySettingStandsInTheConfigurationPage(t *testing.T) {
 			}
 			n++
 			full := strings.TrimPrefix(path+"."+name, ".")
-			if !strings.Contains(string(page), "`"+full+"`") && !strings.Contains(string(page), "."+name+"`") {
+			text := string(page)
+			if !strings.Contains(text, "`"+full+"`") && !strings.Contains(text, "."+name+"`") && !strings.Contains(text, "`"+name+".") && !strings.Contains(text, "`"+name+"[]") {
 				t.Errorf("docs/configuration.md says nothing of %s (%s)", full, typ.Name())
 			}
 			walk(typ.Field(i).Type, full)

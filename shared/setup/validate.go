@@ -65,7 +65,7 @@ type checker struct {
 }
 
 func (k *checker) fault(path, format string, args ...any) {
-	k.faults = append(k.faults, &Fault{Source: k.c.source, Line: k.c.line(path), Path: path, Detail: fmt.Sprintf(format, args...)})
+	k.faults = append(k.faults, &Fault{Source: k.c.source, Line: k.c.Line(path), Path: path, Detail: fmt.Sprintf(format, args...)})
 }
 
 // broken tells that a rule forbids a setting.
@@ -208,7 +208,7 @@ func (k *checker) app(at string, a *AppConfig) {
 			names[n] = true
 		}
 	}
-	for _, f := range k.c.auditApp(at, a) {
+	for _, f := range k.c.auditApp(at, a, false) {
 		if f.forbidden() {
 			k.broken(f)
 		}
