@@ -4,24 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 )
-
-var commands = map[string]func(ctx context.Context, args []string) error{
-	"tour":   tourCommand,
-	"serve":  serveCommand,
-	"keygen": keygenCommand,
-}
-
-const usage = `usage: standalone COMMAND
-  tour     play the main job once against a simulated WeChat, and compare both sides
-  serve    serve every function on one port: --config yuexin.yaml, or --sandbox
-  check    validate a configuration and audit its templates
-  keygen   make an API key and its hash
-  cost     estimate the bill of a million messages on AWS`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -30,7 +18,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, usage)
 		os.Exit(2)
 	}
-	if err := commands[os.Args[1]](ctx, os.Args[2:]); err != nil {
+	err := commands[os.Args[1]](ctx, os.Args[2:])
+	var code exitCode
+	switch {
+	case errors.As(err, &code):
+		os.Exit(int(code))
+	case err != nil:
 		fmt.Fprintf(os.Stderr, "standalone %s: %v\n", os.Args[1], err)
 		os.Exit(1)
 	}

@@ -27,7 +27,7 @@ func tourCommand(ctx context.Context, args []string) error {
 	_ = flags.Parse(args)
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
-	return playTour(ctx, *audience, os.Stdout)
+	return playTour(ctx, *audience, os.Stdout, nil)
 }
 
 // clock is simulated: real time, moved on as the tour wants.
@@ -35,8 +35,9 @@ type clock struct{ offset atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-// playTour plays the tour in this process, from the second of a month on, by a simulated clock.
-func playTour(ctx context.Context, audience int, out io.Writer) (err error) {
+// playTour plays the tour in this process, from the second of a month on, by a simulated clock. meddle, unless nil, comes
+// between both sides and what they hear of each other: a tour shows something only if it can fail.
+func playTour(ctx context.Context, audience int, out io.Writer, meddle func(http.Handler) http.Handler) (err error) {
 	var c clock
 	c.offset.Store(int64(time.Until(time.Date(2026, 12, 2, 10, 0, 0, 0, policy.Shanghai))))
 	dir, err := os.MkdirTemp("", "yuexin-tour-")
@@ -67,6 +68,9 @@ func playTour(ctx context.Context, audience int, out io.Writer) (err error) {
 	}
 	app := setup.Plain(w)
 	app.HTTP = box.Mount(app.HTTP)
+	if meddle != nil {
+		app.HTTP = meddle(app.HTTP)
+	}
 	p := platform.Process{App: app, Name: "tour", Listener: listener, Wakeups: wakeups, Tick: 20 * time.Millisecond, Workers: workers, Limit: 30 * time.Second}
 	served, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/policy"
@@ -81,9 +80,11 @@ func Run(args []string, stdout, stderr io.Writer) int {
 			o.config = "yuexin.yaml"
 		}
 	}
-	r := o.configuration()
+	var r report
 	if o.templates != "" {
 		r = o.templateFile()
+	} else {
+		r = o.configuration()
 	}
 	if err := write(stdout, r, o.lang); err != nil {
 		fmt.Fprintln(stderr, "check: what was found could not be written:", err)
@@ -97,9 +98,6 @@ func Run(args []string, stdout, stderr io.Writer) int {
 
 // configuration checks yuexin.yaml, and the store it names where that is asked for.
 func (o order) configuration() report {
-	if o.templates != "" {
-		return report{}
-	}
 	r := report{source: o.config}
 	c, err := setup.Read(o.config)
 	r.faults(o.config, err)
@@ -157,5 +155,5 @@ func plural(word string, n int) string {
 	if n == 1 {
 		return word
 	}
-	return strings.TrimSuffix(word, "s") + "s"
+	return word + "s"
 }

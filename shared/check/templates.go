@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/yuexin-dev/yuexin/shared/policy"
@@ -43,7 +44,7 @@ func (o order) templateFile() report {
 	if !ok {
 		return r
 	}
-	lines := templateLines(raw)
+	lines := templateLines(raw, len(file.Templates))
 	list := make([]policy.Template, len(file.Templates))
 	for i, t := range file.Templates {
 		list[i] = policy.Template{Name: t.Name, Title: t.Title, Content: t.Content, Kind: t.Kind}
@@ -86,11 +87,12 @@ func (o order) judge(r *report) (policy.App, []policy.Template, bool) {
 		return policy.App{}, nil, false
 	}
 	app, templates, ok := c.Rules(o.app)
-	if !ok {
+	switch {
+	case ok:
+	case o.app != "" && !slices.ContainsFunc(c.Apps, func(a setup.AppConfig) bool { return a.AppID == o.app }):
+		r.add(finding{File: o.config, Finding: policy.Finding{Rule: ruleConfiguration, Severity: policy.Error, Detail: fmt.Sprintf("app %s is not configured", o.app)}})
+	default:
 		r.faults(o.config, err)
-		if err == nil {
-			r.add(finding{File: o.config, Finding: policy.Finding{Rule: ruleConfiguration, Severity: policy.Error, Detail: fmt.Sprintf("app %s is not configured", o.app)}})
-		}
 	}
 	return app, templates, ok
 }
@@ -120,32 +122,24 @@ func readTemplates(raw []byte) (file templateFile, line int, err error) {
 	return file, 0, nil
 }
 
-// templateLines finds the line that each template begins at. raw was read before, so it holds one list of templates.
-func templateLines(raw []byte) []int {
+// templateLines finds the line that each of the n templates begins at; 0 where that cannot be told.
+func templateLines(raw []byte, n int) []int {
+	lines := make([]int, n)
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	var lines []int
-	for {
-		token, err := dec.Token()
-		if err != nil {
+	for range 3 { // {, "templates", [
+		if _, err := dec.Token(); err != nil {
 			return lines
 		}
-		name, ok := token.(string)
-		if !ok || !strings.EqualFold(name, "templates") {
-			continue
-		}
-		if _, err := dec.Token(); err != nil { // [
-			return lines
-		}
-		for dec.More() {
-			at := dec.InputOffset()
-			at += int64(bytes.IndexByte(raw[at:], '{'))
-			lines = append(lines, lineAt(raw, at))
-			if err := dec.Decode(new(json.RawMessage)); err != nil {
-				return lines
-			}
-		}
-		return lines
 	}
+	for i := 0; dec.More() && i < n; i++ {
+		at := dec.InputOffset()
+		at += int64(max(bytes.IndexByte(raw[at:], '{'), 0))
+		lines[i] = lineAt(raw, at)
+		if err := dec.Decode(new(json.RawMessage)); err != nil {
+			return lines
+		}
+	}
+	return lines
 }
 
 func lineAt(raw []byte, offset int64) int {

@@ -6,11 +6,13 @@ package dynamotest
 import (
 	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -190,14 +192,19 @@ func executable(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// freePort is a port that nothing listens on at the moment.
+// freePort is a port that nothing listens on at the moment. It is none of those that the system gives to the near ends of
+// connections: such a one may be taken while the server that listened on it is down.
 func freePort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20000+rand.IntN(10000)))
+		if err != nil {
+			continue // it is taken
+		}
+		defer listener.Close()
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		return port
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
+	t.Fatal("no free port between 20000 and 30000")
+	return ""
 }

@@ -194,9 +194,6 @@ func TestTheCheckDecidesWithoutTouchingAnything(t *testing.T) {
 	if none.text("outcome") != "refuse" || none.text("reasons", 0, "code") != "one_time_credit" || none.text("reasons", 0, "detail_zh") == "" {
 		t.Errorf("without a credit: %s", none.Body)
 	}
-	w.advance(14 * time.Hour)
-	late := w.call("POST", "/sends:check", message(alice, "order", "E-1")).want(200)
-	t.Logf("at midnight: %s", late.Body)
 	bad := message(bob, "order", "E-1")
 	bad["data"] = map[string]any{"character_string1": 5, "thing2": "优惠券"}
 	many := w.call("POST", "/sends:check", bad).want(200)
@@ -209,8 +206,23 @@ func TestTheCheckDecidesWithoutTouchingAnything(t *testing.T) {
 	}
 	w.call("POST", "/sends:check", map[string]any{"openid": alice, "template": "order", "what": 1}).want(400, "invalid_json")
 	w.call("POST", "/sends:check", message(alice, "nobody", "E-1")).want(404, "unknown_template")
+	expired := message(alice, "order", "E-1")
+	expired["valid_until"] = "2026-11-30T00:00:00Z"
+	if got := w.call("POST", "/sends:check", expired).want(200); got.text("outcome") != "refuse" || got.text("reasons", 0, "code") != "valid_until" {
+		t.Errorf("a message whose moment has passed: %s", got.Body)
+	}
 	if w.stored() != before || w.wechat.calls != 0 {
 		t.Errorf("%d records were written, WeChat was called %d times", w.stored()-before, w.wechat.calls)
+	}
+}
+
+func TestTheCheckSaysUntilWhenAMessageWaits(t *testing.T) {
+	w := newWorld(t)
+	w.accept(alice, "monthly_bill", 1)
+	w.advance(14 * time.Hour) // midnight in Shanghai
+	got := w.call("POST", "/sends:check", message(alice, "monthly_bill", "E-1")).want(200)
+	if got.text("outcome") != "defer" || got.text("reasons", 0, "code") != "quiet_hours" || got.text("reasons", 0, "until") != "2026-12-02T00:00:00Z" || got.text("due") < "2026-12-02T00:00:00Z" {
+		t.Errorf("at midnight: %s", got.Body)
 	}
 }
 

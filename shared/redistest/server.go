@@ -4,10 +4,12 @@ package redistest
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,14 +142,19 @@ func Info(text, name string) string {
 	return ""
 }
 
-// FreePort is a port that nothing listens on at the moment.
+// FreePort is a port that nothing listens on at the moment. It is none of those that the system gives to the near ends of
+// connections: such a one may be taken while the server that listened on it is down.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(20000+rand.IntN(10000)))
+		if err != nil {
+			continue // it is taken
+		}
+		defer listener.Close()
+		_, port, _ := net.SplitHostPort(listener.Addr().String())
+		return port
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
+	t.Fatal("no free port between 20000 and 30000")
+	return ""
 }

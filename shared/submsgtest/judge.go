@@ -24,11 +24,15 @@ func (w *World) Recover() {
 	w.T.Helper()
 	w.Sim.Script(nil)
 	w.Start(nil)
-	for range 8 {
+	for round := 0; round < 8; {
+		failed := w.failures()
 		w.Sim.DeliverAll()
 		w.Clock.Advance(40 * time.Second)
-		if err := w.Service.Tick(context.Background()); err != nil {
+		if err := w.asks(func() error { return w.Service.Tick(context.Background()) }); err != nil {
 			w.T.Fatalf("tick after recovery: %v", err)
+		}
+		if w.failures() == failed { // else something that was due may have been put off
+			round++
 		}
 	}
 	w.Sim.DeliverAll()
@@ -39,10 +43,7 @@ func (w *World) Judge(asked []Asked, openids ...string) {
 	w.T.Helper()
 	ctx := context.Background()
 	for _, openid := range openids {
-		view, err := w.Service.Subscriber(ctx, AppID, openid, 100)
-		if err != nil {
-			w.T.Fatalf("subscriber %s: %v", openid, err)
-		}
+		view := w.subscriber(openid)
 		user := w.Sim.User(AppID, openid)
 		unknown := map[string]int{}
 		for _, r := range view.Reservations {
@@ -104,7 +105,11 @@ func (w *World) Judge(asked []Asked, openids ...string) {
 // stateOf reads the send that was asked for; "" where there is none.
 func (w *World) stateOf(ctx context.Context, a Asked) submsg.SendState {
 	w.T.Helper()
-	view, err := w.Service.Send(ctx, AppID, submsg.SendID(AppID, a.Key))
+	var view submsg.SendView
+	err := w.asks(func() (err error) {
+		view, err = w.Service.Send(ctx, AppID, submsg.SendID(AppID, a.Key))
+		return err
+	})
 	if p := submsg.AsProblem(err); p != nil && p.Code == submsg.CodeNotFound {
 		return ""
 	}
@@ -117,20 +122,38 @@ func (w *World) stateOf(ctx context.Context, a Asked) submsg.SendState {
 	return view.State
 }
 
+// subscriber reads what the ledger has of a subscriber.
+func (w *World) subscriber(openid string) (view submsg.SubscriberView) {
+	w.T.Helper()
+	if err := w.asks(func() (err error) {
+		view, err = w.Service.Subscriber(context.Background(), AppID, openid, 100)
+		return err
+	}); err != nil {
+		w.T.Fatalf("subscriber %s: %v", openid, err)
+	}
+	return view
+}
+
 // Send asks for a send and notes what it was told.
 func (w *World) Send(openid, template, key string, change ...func(*submsg.SendRequest)) (Asked, submsg.SendView, error) {
 	req := submsg.SendRequest{OpenID: openid, Template: template, Data: Data(key)}
 	for _, f := range change {
 		f(&req)
 	}
-	view, _, err := w.Service.CreateSend(context.Background(), AppID, key, req)
+	var view submsg.SendView
+	err := w.asks(func() (err error) {
+		view, _, err = w.Service.CreateSend(context.Background(), AppID, key, req)
+		return err
+	})
 	return Asked{Key: key, OpenID: openid, Template: template, ID: view.ID, Accepted: err == nil}, view, err
 }
 
 // Report reports an accept as the mini program's back end does.
 func (w *World) Report(openid, template, decision string, at time.Time) error {
-	_, err := w.Service.ReportGrants(context.Background(), AppID, "", []submsg.GrantReport{{OpenID: openid, Template: template, Decision: decision, OccurredAt: at}})
-	return err
+	return w.asks(func() error {
+		_, err := w.Service.ReportGrants(context.Background(), AppID, "", []submsg.GrantReport{{OpenID: openid, Template: template, Decision: decision, OccurredAt: at}})
+		return err
+	})
 }
 
 // Granted lets the user accept n times, with the events delivered.

@@ -21,11 +21,16 @@ const scheduled = "S:"
 // comparison with the simulator's truth. A failure names its seed; the same seed gives the same choices again.
 func Histories(t *testing.T, open Open, from uint64, n int) {
 	for seed := from; seed < from+uint64(n); seed++ {
-		h := &historian{rng: rand.New(rand.NewPCG(seed, 2026)), w: NewWorld(t, open), users: users(3)}
-		h.run()
-		if t.Failed() {
-			t.Fatalf("history with seed %d went wrong:\n%s", seed, strings.Join(h.steps, "\n"))
-		}
+		History(t, open, seed)
+	}
+}
+
+// History runs the one random history of a seed; see Histories.
+func History(t *testing.T, open Open, seed uint64) {
+	h := &historian{rng: rand.New(rand.NewPCG(seed, 2026)), w: NewWorld(t, open), users: users(3)}
+	h.run()
+	if t.Failed() {
+		t.Fatalf("history with seed %d went wrong:\n%s", seed, strings.Join(h.steps, "\n"))
 	}
 }
 
@@ -183,9 +188,13 @@ func (h *historian) schedule(user string) {
 	key := fmt.Sprintf("%s%d", scheduled, h.sched)
 	wait := time.Duration(1+h.rng.IntN(90)) * time.Second
 	h.note("schedule %s in %s, personal %v", key, wait, to.OpenID != "")
-	_, _, err := h.w.Service.CreateSchedule(context.Background(), AppID, key, submsg.ScheduleRequest{
+	req := submsg.ScheduleRequest{
 		Template: "bill", To: to, RRule: "FREQ=DAILY;COUNT=2", Start: h.w.Clock.Now().Add(wait).Truncate(time.Second),
 		Content: submsg.Content{Data: map[string]string{"character_string1": key + "-{{date}}", "thing2": "账单"}}, CatchUp: time.Hour,
+	}
+	err := h.w.asks(func() error {
+		_, _, err := h.w.Service.CreateSchedule(context.Background(), AppID, key, req)
+		return err
 	})
 	if p := submsg.AsProblem(err); p != nil {
 		h.w.T.Errorf("schedule: %v", p)

@@ -53,9 +53,10 @@ type World struct {
 	Log     *bytes.Buffer
 	Process *Process
 
-	mu      sync.Mutex
-	push    *wechat.Push
-	catalog *submsg.Catalog
+	mu       sync.Mutex
+	push     *wechat.Push
+	catalog  *submsg.Catalog
+	unsteady *Unsteady // Base, where it is away now and then
 }
 
 // Open makes the store that a test runs over; now is the clock for its expiry.
@@ -103,6 +104,7 @@ func NewWorld(t testing.TB, open Open) *World {
 		t.Fatal(err)
 	}
 	w.Base = open(t, w.Clock.Now)
+	w.unsteady, _ = w.Base.(*Unsteady)
 	w.Start(nil)
 	return w
 }
@@ -150,6 +152,7 @@ func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	svc := w.Service
 	w.mu.Unlock()
 	if err := svc.Push(r.Context(), AppID, ev.PushEvent()); err != nil {
+		w.await() // WeChat lets some time go by before it tries again
 		http.Error(rw, "", http.StatusServiceUnavailable)
 		if w.Process.Dead() {
 			w.Start(nil) // WeChat delivers again, and the platform has begun another process by then
