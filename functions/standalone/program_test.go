@@ -55,14 +55,19 @@ func program(t *testing.T) string {
 	return path
 }
 
-// runProgram runs a command that ends by itself.
+// runProgram runs a command that ends by itself, in a directory of its own.
 func runProgram(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	return runProgramIn(t, t.TempDir(), env, args...)
+}
+
+func runProgramIn(t *testing.T, dir string, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program(t), args...)
 	cmd.Env = environment(env)
-	cmd.Dir = t.TempDir()
+	cmd.Dir = dir
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

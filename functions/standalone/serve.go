@@ -45,6 +45,9 @@ func serveCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.CheckSecrets(ctx, os.Getenv); err != nil {
+		return err
+	}
 	address := c.Listen
 	if *listen != "" {
 		address = *listen

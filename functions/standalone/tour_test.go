@@ -58,7 +58,9 @@ func TestTourOfTheProgramEndsWell(t *testing.T) {
 // A tour that cannot fail shows nothing: each of these breaks what one side hears of the other, and must be found out.
 func TestTourFailsWhereTheTwoSidesDisagree(t *testing.T) {
 	const victim = `"oTour-bill-0003"`
-	sendsToVictim := func(r *http.Request) bool { return r.URL.Path == wechattest.PathSend && strings.Contains(body(r), victim) }
+	sendsToVictim := func(r *http.Request) bool {
+		return r.URL.Path == wechattest.PathSend && strings.Contains(body(r), victim)
+	}
 	for name, broken := range map[string]struct {
 		meddle func(w http.ResponseWriter, r *http.Request, next http.Handler)
 		want   string

@@ -5,6 +5,7 @@ package dynamotest
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/yuexin-dev/yuexin/shared/dynamo"
 )
@@ -135,20 +137,22 @@ func (s *Server) Table() string {
 	return name
 }
 
-// Create creates a table of any definition.
+// Create creates a table of any definition. It waits for a server that is being started again.
 func Create(t testing.TB, endpoint string, definition *dynamodb.CreateTableInput) {
 	t.Helper()
 	client := dynamodb.New(dynamodb.Options{Region: "local", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")})
-	if _, err := client.CreateTable(t.Context(), definition); err != nil {
-		t.Fatalf("creating table %s: %v", *definition.TableName, err)
-	}
-	for {
-		out, err := client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: definition.TableName})
-		if err != nil {
-			t.Fatalf("creating table %s: %v", *definition.TableName, err)
+	var exists *types.ResourceInUseException // by an earlier try
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(10 * time.Millisecond) {
+		_, err := client.CreateTable(t.Context(), definition)
+		if err == nil || errors.As(err, &exists) {
+			var out *dynamodb.DescribeTableOutput
+			out, err = client.DescribeTable(t.Context(), &dynamodb.DescribeTableInput{TableName: definition.TableName})
+			if err == nil && out.Table.TableStatus == types.TableStatusActive {
+				return
+			}
 		}
-		if out.Table.TableStatus == "ACTIVE" {
-			return
+		if time.Now().After(deadline) {
+			t.Fatalf("creating table %s: it is not there after %v: %v", *definition.TableName, startTimeout, err)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (a *api) jsonBytes(c *call) ([]byte, error) {
 		kind, params, err := mime.ParseMediaType(declared)
 		json := kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json")
 		if charset := params["charset"]; err != nil || !json || charset != "" && !strings.EqualFold(charset, "utf-8") {
-			return nil, fail(CodeUnsupportedMedia, "Content-Type", "the body is taken as application/json in UTF-8 only")
+			return nil, fail(CodeUnsupportedMedia, "Content-Type", "the body is taken as application/json in UTF-8 only; with curl: -H 'Content-Type: application/json'")
 		}
 	}
 	return readBody(c, a.MaxBody)

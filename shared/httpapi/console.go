@@ -14,7 +14,7 @@ var consolePage string
 // consolePolicy lets the page run its own script and style, which it names by their hashes, and talk to its own
 // origin: nothing that was smuggled into a template's name or a message can do more than be read.
 var consolePolicy = "default-src 'none'; script-src '" + hashOf(consolePage, "<script>", "</script>") + "'; style-src '" + hashOf(consolePage, "<style>", "</style>") +
-	"'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 func hashOf(page, from, to string) string {
 	_, rest, _ := strings.Cut(page, from)

@@ -140,7 +140,6 @@ func (a *api) prompts(c *call) (answer, error) {
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	c.entry.concerns(openid)
 	plan, err := a.Service.Prompts(c, c.appid, openid, scene)
 	if err != nil {
 		return answer{}, err

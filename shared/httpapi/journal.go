@@ -27,9 +27,12 @@ type entry struct {
 	openids []string // that the request is about: taken out of cause
 }
 
-// concerns notes an openid that texts of the log may not show.
+// mostNoted bounds the openids that are noted of one request: those of a full list of reports.
+const mostNoted = 100
+
+// concerns notes an openid that texts of the log may not show; "" is none.
 func (e *entry) concerns(openid string) {
-	if len(e.openids) < 4 {
+	if openid != "" && len(e.openids) < mostNoted {
 		e.openids = append(e.openids, openid)
 	}
 }

@@ -51,9 +51,7 @@ func (a *api) push(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, a.pushProblem(c, err)
 	}
-	if ev.OpenID != "" {
-		c.entry.concerns(ev.OpenID)
-	}
+	c.entry.concerns(ev.OpenID)
 	if err := a.Service.Push(ctx, c.appid, ev); err != nil {
 		return answer{}, err
 	}

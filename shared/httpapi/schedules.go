@@ -80,9 +80,7 @@ func (a *api) scheduleRequest(c *call) (submsg.ScheduleRequest, error) {
 		return submsg.ScheduleRequest{}, err
 	}
 	req, err := readSchedule(body)
-	if req.To.OpenID != "" {
-		c.entry.concerns(req.To.OpenID)
-	}
+	c.entry.concerns(req.To.OpenID)
 	return req, err
 }
 

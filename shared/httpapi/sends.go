@@ -77,7 +77,6 @@ func (a *api) findSend(c *call) (answer, error) {
 		id = submsg.SendID(c.appid, key)
 	} else {
 		openid, schedule, at := q.needed("openid"), q.needed("schedule"), q.time("occurrence")
-		c.entry.concerns(openid)
 		id = submsg.OccurrenceSendID(c.appid, schedule, submsg.At(at), openid)
 	}
 	if err := q.err(); err != nil {

@@ -86,9 +86,8 @@ func (a *api) dispatch(c *call) (answer, error) {
 			return answer{}, err
 		}
 	}
-	if openid := c.params["openid"]; openid != "" {
-		c.entry.concerns(openid)
-	}
+	c.entry.concerns(c.params["openid"])
+	c.entry.concerns(c.r.URL.Query().Get("openid"))
 	return r.serve(a, c)
 }
 

@@ -4,16 +4,14 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
-
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/yuexin-dev/yuexin/shared/sqswake"
 )
 
-// sqsClient is the one operation of SQS that is needed, in the SDK's own types.
+// sqsClient makes SQS calls.
 type sqsClient struct {
 	caller   *awsCaller
 	endpoint string
@@ -28,7 +26,7 @@ func newSQSClient(caller *awsCaller, endpoint, queueURL string) (*sqsClient, err
 		return nil, fmt.Errorf("queue.url: %q is no URL of an SQS queue", queueURL)
 	}
 	if caller.region == "" {
-		return nil, fmt.Errorf("queue.region: no region is named, and AWS_REGION is not set")
+		return nil, errors.New("queue.region: no region is named, and AWS_REGION is not set")
 	}
 	if endpoint == "" {
 		endpoint = u.Scheme + "://" + u.Host
@@ -37,21 +35,12 @@ func newSQSClient(caller *awsCaller, endpoint, queueURL string) (*sqsClient, err
 }
 
 // SendMessageBatch implements sqswake.Client. A try whose answer was lost is repeated; at worst a wake-up comes twice.
-func (s *sqsClient) SendMessageBatch(ctx context.Context, input *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
-	type entry struct {
-		ID          *string `json:"Id"`
-		MessageBody *string
-	}
+func (s *sqsClient) SendMessageBatch(ctx context.Context, queueURL string, entries []sqswake.Entry) ([]sqswake.Failure, error) {
 	in := struct {
-		QueueURL *string `json:"QueueUrl"`
-		Entries  []entry
-	}{QueueURL: input.QueueUrl}
-	for _, e := range input.Entries {
-		in.Entries = append(in.Entries, entry{e.Id, e.MessageBody})
-	}
-	var out struct{ Failed []types.BatchResultErrorEntry } // its members are spelled as on the wire
-	if err := s.caller.call(ctx, awsAction{service: "sqs", endpoint: s.endpoint, target: "AmazonSQS.SendMessageBatch", version: "1.0"}, in, &out); err != nil {
-		return nil, err
-	}
-	return &sqs.SendMessageBatchOutput{Failed: out.Failed}, nil
+		QueueURL string `json:"QueueUrl"`
+		Entries  []sqswake.Entry
+	}{queueURL, entries}
+	var out struct{ Failed []sqswake.Failure }
+	err := s.caller.call(ctx, awsAction{service: "sqs", endpoint: s.endpoint, target: "AmazonSQS.SendMessageBatch", version: "1.0"}, in, &out)
+	return out.Failed, err
 }

@@ -193,14 +193,13 @@ func index(n *yaml.Node, path string, lines map[string]int) {
 	}
 }
 
-var (
-	unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type \S+$`)
-	atLine       = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
-	goType       = regexp.MustCompile(` into \S+$`)
-)
-
 // syntax puts the YAML library's complaints into the words of whoever wrote the file.
 func (c *Config) syntax(err error) error {
+	var (
+		unknownField = regexp.MustCompile(`^line (\d+): field (\S+) not found in type \S+$`)
+		atLine       = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+		goType       = regexp.MustCompile(` into \S+$`)
+	)
 	var many *yaml.TypeError
 	list := []string{err.Error()}
 	if errors.As(err, &many) {

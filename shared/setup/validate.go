@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,10 +90,17 @@ func (k *checker) secret(path string, s Secret, needed bool) {
 	}
 }
 
-var (
-	appidForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-	nameForm  = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
-)
+// plain reports whether s has 1 to 64 characters, all of them letters, digits or among the signs. It is no regular
+// expression because those are compiled at every start of a function.
+func plain(s, signs string) bool {
+	other := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(signs, r)
+	}
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, other)
+}
+
+func isAppID(s string) bool { return plain(s, "-_") }
+func isName(s string) bool  { return plain(s, "-_.") }
 
 // Scopes an API key may have.
 var Scopes = []string{"grants", "sends", "schedules", "read"}
@@ -133,7 +139,7 @@ func (c *Config) validate(literals bool) error {
 	}
 	for i, key := range c.APIKeys {
 		at := fmt.Sprintf("api_keys[%d]", i)
-		if !nameForm.MatchString(key.Name) {
+		if !isName(key.Name) {
 			k.fault(at+".name", "a key needs a name of letters, digits, '-', '_' and '.'")
 		}
 		if raw, err := hex.DecodeString(key.SHA256); err != nil || len(raw) != 32 {
@@ -156,7 +162,7 @@ func (c *Config) validate(literals bool) error {
 }
 
 func (k *checker) app(at string, a *AppConfig) {
-	if !appidForm.MatchString(a.AppID) {
+	if !isAppID(a.AppID) {
 		k.fault(at+".appid", "%q is no appid", a.AppID)
 	}
 	k.oneOf(at+".kind", a.Kind, true, policy.MiniProgram, policy.ServiceAccount)
@@ -216,10 +222,10 @@ func (k *checker) app(at string, a *AppConfig) {
 }
 
 func (k *checker) template(at string, t *TemplateConfig) {
-	if !nameForm.MatchString(t.ID) {
+	if !isName(t.ID) {
 		k.fault(at+".id", "%q is no template id", t.ID)
 	}
-	if t.Name != "" && !nameForm.MatchString(t.Name) {
+	if t.Name != "" && !isName(t.Name) {
 		k.fault(at+".name", "a name has letters, digits, '-', '_' and '.'")
 	}
 	k.oneOf(at+".kind", t.Kind, false, string(policy.OneTime), string(policy.LongTerm), string(policy.LongTermLimited), string(policy.TemplateMessage))

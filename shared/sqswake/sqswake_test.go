@@ -21,12 +21,31 @@ import (
 	"github.com/yuexin-dev/yuexin/shared/sqswake"
 )
 
-// client returns the SDK's own client for a queue. It retries nothing, so that the tests see each call.
-func client(queue *platformtest.SQS) *sqs.Client {
-	return sqs.New(sqs.Options{
+// sdk is the SDK's own client behind the package's interface: the two must mean the same by every member.
+type sdk struct{ *sqs.Client }
+
+func (c sdk) SendMessageBatch(ctx context.Context, queueURL string, entries []sqswake.Entry) ([]sqswake.Failure, error) {
+	input := sqs.SendMessageBatchInput{QueueUrl: &queueURL}
+	for _, e := range entries {
+		input.Entries = append(input.Entries, types.SendMessageBatchRequestEntry{Id: &e.ID, MessageBody: &e.MessageBody})
+	}
+	output, err := c.Client.SendMessageBatch(ctx, &input)
+	if err != nil {
+		return nil, err
+	}
+	var failed []sqswake.Failure
+	for _, f := range output.Failed {
+		failed = append(failed, sqswake.Failure{ID: *f.Id, SenderFault: f.SenderFault, Code: *f.Code, Message: *f.Message})
+	}
+	return failed, nil
+}
+
+// client returns the SDK's client for a queue. It retries nothing, so that the tests see each call.
+func client(queue *platformtest.SQS) sdk {
+	return sdk{sqs.New(sqs.Options{
 		Region: "ap-southeast-1", BaseEndpoint: &queue.Endpoint, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("fake", "fake", ""),
-	})
+	})}
 }
 
 func bodies(n int) (all [][]byte, texts []string) {
@@ -114,13 +133,12 @@ func TestWhatWasNotAcceptedIsCounted(t *testing.T) {
 // refusing accepts nothing, for reasons of its own.
 type refusing struct{ calls int }
 
-func (r *refusing) SendMessageBatch(_ context.Context, input *sqs.SendMessageBatchInput, _ ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error) {
+func (r *refusing) SendMessageBatch(_ context.Context, _ string, entries []sqswake.Entry) (failed []sqswake.Failure, err error) {
 	r.calls++
-	var output sqs.SendMessageBatchOutput
-	for _, entry := range input.Entries {
-		output.Failed = append(output.Failed, types.BatchResultErrorEntry{Id: entry.Id, Code: aws.String("InternalError")})
+	for _, entry := range entries {
+		failed = append(failed, sqswake.Failure{ID: entry.ID, Code: "InternalError"})
 	}
-	return &output, nil
+	return failed, nil
 }
 
 func TestOfferingAgainEndsWithTheCallersTime(t *testing.T) {

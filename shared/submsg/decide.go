@@ -141,22 +141,22 @@ func record(s *Send, state SendState, now, due Instant, why *Reason) plan {
 	return plan{step: stepRecord, send: &next, due: due}
 }
 
-// recheck is when a send under a suspension looks again: an operator may resume at any time, so it asks soon
-// at first and ever more seldom, and never later than the suspension's end.
+// recheck is when a send under a hold looks again. A suspension may be ended by an operator at any time, so it asks
+// soon at first and ever more seldom, and never later than the suspension's end; a spent quota lasts until the day ends.
 func recheck(h *Health, templateID string, now, end Instant) Instant {
-	since, quota := now, false
+	since, suspended := now, false
 	if h != nil {
 		for _, x := range h.Holds {
-			if x.TemplateID == "" || x.TemplateID == templateID {
-				since, quota = min(since, x.Since), quota || x.Rule == policy.RuleDailyQuota
+			if (x.TemplateID == "" || x.TemplateID == templateID) && (x.Until == 0 || x.Until > now) && x.Rule != policy.RuleDailyQuota {
+				since, suspended = min(since, x.Since), true
 			}
 		}
 	}
-	if quota {
+	if !suspended && end > now {
 		return end
 	}
 	again := now.Add(min(max(now.Sub(since), 30*time.Second), 6*time.Hour))
-	if end != 0 && end > now {
+	if end > now {
 		again = min(again, end)
 	}
 	return again

@@ -99,7 +99,7 @@ func zoneOf(sub *Subscriber) *time.Location {
 
 // rule is the hold as the rules see it.
 func (h Hold) rule() policy.Hold {
-	p := policy.Hold{Rule: h.Rule, Until: h.Until.Time(), Scope: policy.ScopeApp, Code: h.Code}
+	p := policy.Hold{Rule: h.Rule, Until: h.Until.Time(), Scope: policy.ScopeApp, Code: h.Code, Strikes: h.Strike}
 	if h.TemplateID != "" {
 		p.Scope = policy.ScopeTemplate
 	}

@@ -118,7 +118,7 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 					what = "grant_refused" // a prompt was refused, or the other feed told already: nothing ended
 				}
 				s.Metrics.Count(appid, g.TemplateID, what, 1)
-				s.counters.add(appid, g.TemplateID, what)
+				s.counters.add(s.Now(), appid, g.TemplateID, what)
 			}
 			return effects, s.leaveAudiences(ctx, sub, next)
 		}
@@ -191,7 +191,7 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 		if _, err = s.Store.Save(ctx, sendRecord(next, loaded[i].Version, 0)); err == nil {
 			s.sawEvent(ctx, appid, next.AttemptAt)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
-			s.counters.add(appid, next.TemplateID, string(next.State))
+			s.counters.add(s.Now(), appid, next.TemplateID, string(next.State))
 			if was := sends[i]; was != nil && was.Credit == CreditReturned {
 				return s.takeBack(ctx, app, next)
 			}

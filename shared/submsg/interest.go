@@ -73,7 +73,7 @@ func (s *Service) ReportOpens(ctx context.Context, appid string, reports []OpenR
 		}
 		s.Metrics.Count(appid, templates[i].ID, countOpened, 1)
 		if day(at) == day(now) {
-			s.counters.add(appid, templates[i].ID, countOpened)
+			s.counters.add(s.Now(), appid, templates[i].ID, countOpened)
 			continue
 		}
 		name := counterName{appid, day(at), templates[i].ID}

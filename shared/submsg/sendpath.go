@@ -128,8 +128,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			return c.send, errInProgress
 		case stepWait:
 			if now.Sub(began) > patience || s.shortOf(ctx, 2*s.CallTimeout) {
-				now := s.now()
-				p = record(c.sendBody(), SendQueued, now, min(p.due+1, now.Add(time.Second)), &Reason{Code: "waiting", Detail: "another send to this subscriber is under way", DetailZH: "同一用户的另一条消息正在发送"})
+				p = waiting(c.sendBody(), s.now(), p.due)
 			} else {
 				c.known = false
 				if err := again(ctx, min(try, maxTries-1)); err != nil {
@@ -144,6 +143,10 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 		case stepReserve:
 			if s.shortOf(ctx, s.CallTimeout+s.LeaseMargin) {
 				return c.send, context.DeadlineExceeded // nothing is held yet: the next worker begins afresh
+			}
+			if try >= maxTries-1 { // so many write this subscriber that it is better taken up in a moment
+				p = waiting(c.sendBody(), s.now(), 0)
+				break
 			}
 			if !c.paced {
 				c.paced = true
@@ -171,7 +174,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			}
 			continue
 		}
-		if p.step == stepRecord || p.step == stepWait {
+		if p.step == stepRecord {
 			rec := sendRecord(p.send, c.send.Version, p.due)
 			v, err := s.Store.Save(ctx, rec)
 			if err == nil {
@@ -188,6 +191,15 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			return c.send, err
 		}
 	}
+}
+
+// waiting is the plan to take a send up again in a second, or at until if that is sooner (0: it is not known).
+func waiting(b *Send, now, until Instant) plan {
+	due := now.Add(time.Second)
+	if until != 0 {
+		due = min(due, until+1)
+	}
+	return record(b, SendQueued, now, due, &Reason{Code: "waiting", Detail: "another send to this subscriber is under way", DetailZH: "同一用户的另一条消息正在发送"})
 }
 
 func (c *carriage) recordOf(sendID string) Record {

@@ -24,13 +24,13 @@ type counters struct {
 
 type counterName struct{ appid, day, templateID string }
 
-func (c *counters) add(appid, templateID, what string) {
+func (c *counters) add(now time.Time, appid, templateID, what string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.m == nil {
 		c.m = make(map[counterName]map[string]int64)
 	}
-	name := counterName{appid, c.today(time.Now()), templateID}
+	name := counterName{appid, c.today(now), templateID}
 	if c.m[name] == nil {
 		c.m[name] = make(map[string]int64)
 	}
@@ -106,9 +106,9 @@ func (s *Service) addCounts(ctx context.Context, name counterName, counts map[st
 func (s *Service) countSend(c *carriage, b *Send, due Instant) {
 	s.Metrics.Count(b.AppID, b.TemplateID, "send_"+string(b.State), 1)
 	if b.State != SendQueued {
-		s.counters.add(b.AppID, b.TemplateID, string(b.State))
+		s.counters.add(s.Now(), b.AppID, b.TemplateID, string(b.State))
 		if b.Reason != nil {
-			s.counters.add(b.AppID, b.TemplateID, "reason_"+b.Reason.Code)
+			s.counters.add(s.Now(), b.AppID, b.TemplateID, "reason_"+b.Reason.Code)
 		}
 	}
 	if b.State == SendSent {

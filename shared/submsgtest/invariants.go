@@ -61,8 +61,8 @@ func neverMore(t *testing.T, open Open) {
 }
 
 func shuffledEvents(t *testing.T, open Open) {
+	w := NewWorld(t, open)
 	for seed := range 8 {
-		w := NewWorld(t, open)
 		user := fmt.Sprintf("user%d", seed)
 		for range 3 {
 			if err := w.Sim.Accept(AppID, user, Order); err != nil {
@@ -389,6 +389,7 @@ func outcomes(t *testing.T, open Open) {
 		{"too many at once, then through", wechattest.Refuse(43108), false, false, submsg.SendDelivered, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			w := NewWorld(t, open)
 			w.Granted("user", Order, 1)
 			w.Granted("other", Order, 1)

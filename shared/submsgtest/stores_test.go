@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/yuexin-dev/yuexin/shared/dynamo"
 	"github.com/yuexin-dev/yuexin/shared/dynamotest"
 	"github.com/yuexin-dev/yuexin/shared/embedded"
 	"github.com/yuexin-dev/yuexin/shared/memory"
@@ -42,14 +41,19 @@ type setting struct {
 
 var settings = []setting{
 	{"embedded", 100, inFile},
-	{"dynamodb", 40, onDynalite},
+	{"dynamodb", 30, onDynalite},
 	{"redis", 200, func(t *testing.T) submsgtest.Open { return onRedis(redistest.Start(t).URL() + "?") }},
 	{"redis cluster", 100, func(t *testing.T) submsgtest.Open { return onRedis(redistest.StartCluster(t, 3, false).URL() + "&") }},
+	{"dynamodb, killed", 30, onKilledDynalite},
+	{"dynamodb, bad network", 30, onABadNetwork},
+	{"redis, killed", 200, onKilledRedis},
+	{"redis cluster, killed", 100, onKilledCluster},
 }
 
 func TestInvariants(t *testing.T) {
 	for _, s := range settings {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			open := s.start(t)
 			submsgtest.Invariants(t, func(t *testing.T, test func(t *testing.T, open submsgtest.Open)) {
 				t.Parallel()
@@ -62,6 +66,7 @@ func TestInvariants(t *testing.T) {
 func TestHistories(t *testing.T) {
 	for _, s := range settings {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			open := s.start(t)
 			n := s.histories
 			if *histories > 0 {
@@ -120,9 +125,7 @@ func inFile(*testing.T) submsgtest.Open {
 // onDynalite gives each world a table of its own.
 func onDynalite(t *testing.T) submsgtest.Open {
 	server := dynamotest.Start(t)
-	return func(t testing.TB, now func() time.Time) submsg.Store {
-		return dynamotest.Open(t, server.Endpoint, dynamo.Config{Table: server.Table(), Now: now})
-	}
+	return onDynaliteAt(server, server.Endpoint)
 }
 
 // onRedis gives each world keys of its own on the server at url.

@@ -14,6 +14,7 @@ import (
 // the time. What is asserted in the end is the same.
 type Unsteady struct {
 	Store  submsg.Store
+	Before func() // called before each call, if not nil
 	failed atomic.Int64
 }
 
@@ -21,6 +22,12 @@ var _ submsg.Store = (*Unsteady)(nil)
 
 // Failed is how many calls have failed, conflicts not counted.
 func (u *Unsteady) Failed() int64 { return u.failed.Load() }
+
+func (u *Unsteady) before() {
+	if u.Before != nil {
+		u.Before()
+	}
+}
 
 func (u *Unsteady) note(err error) {
 	if err != nil && !errors.Is(err, submsg.ErrConflict) {
@@ -30,6 +37,7 @@ func (u *Unsteady) note(err error) {
 
 // Load implements submsg.Store.
 func (u *Unsteady) Load(ctx context.Context, keys ...submsg.Key) ([]submsg.Record, error) {
+	u.before()
 	recs, err := u.Store.Load(ctx, keys...)
 	u.note(err)
 	return recs, err
@@ -37,6 +45,7 @@ func (u *Unsteady) Load(ctx context.Context, keys ...submsg.Key) ([]submsg.Recor
 
 // Save implements submsg.Store.
 func (u *Unsteady) Save(ctx context.Context, rec submsg.Record) (submsg.Version, error) {
+	u.before()
 	v, err := u.Store.Save(ctx, rec)
 	u.note(err)
 	return v, err
@@ -44,6 +53,7 @@ func (u *Unsteady) Save(ctx context.Context, rec submsg.Record) (submsg.Version,
 
 // Delete implements submsg.Store.
 func (u *Unsteady) Delete(ctx context.Context, k submsg.Key, v submsg.Version) error {
+	u.before()
 	err := u.Store.Delete(ctx, k, v)
 	u.note(err)
 	return err
@@ -51,6 +61,7 @@ func (u *Unsteady) Delete(ctx context.Context, k submsg.Key, v submsg.Version) e
 
 // List implements submsg.Store.
 func (u *Unsteady) List(ctx context.Context, partition, after string, limit int) ([]submsg.Record, error) {
+	u.before()
 	recs, err := u.Store.List(ctx, partition, after, limit)
 	u.note(err)
 	return recs, err
@@ -58,6 +69,7 @@ func (u *Unsteady) List(ctx context.Context, partition, after string, limit int)
 
 // Due implements submsg.Store.
 func (u *Unsteady) Due(ctx context.Context, shard int, until submsg.Instant, limit int) ([]submsg.DueItem, error) {
+	u.before()
 	items, err := u.Store.Due(ctx, shard, until, limit)
 	u.note(err)
 	return items, err
