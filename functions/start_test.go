@@ -38,14 +38,14 @@ api_keys:
 //
 //	go test -run '^$' -bench Start -benchtime 40x ./functions
 func BenchmarkStart(b *testing.B) {
-	empty := build(b, "lambda.norpc", "testdata/empty")
+	empty := filepath.Join(compilePackages(b, "lambda.norpc", "./testdata/empty"), "empty")
 	config := filepath.Join(b.TempDir(), "yuexin.yaml")
 	if err := os.WriteFile(config, []byte(lambdaConfig), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	for _, name := range names {
 		b.Run(name, func(b *testing.B) {
-			function := build(b, tagsAWS, name)
+			function := compile(b, tagsAWS, name)
 			var own, least []time.Duration
 			for b.Loop() {
 				least = append(least, firstPoll(b, empty, config))

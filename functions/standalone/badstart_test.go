@@ -10,10 +10,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/yuexin-dev/yuexin/shared/embedded"
 	"github.com/yuexin-dev/yuexin/shared/setup"
+	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
 
 const goodConfig = `store: {kind: embedded, path: data/yuexin.db}
@@ -31,7 +33,7 @@ var goodEnv = []string{"WX_SECRET=0f1e2d3c4b5a69788796a5b4c3d2e1f0", "WX_TOKEN=t
 func TestServerThatCannotStartSaysWhyInOneLine(t *testing.T) {
 	sound := soundStore(t)
 	damaged := bytes.Clone(sound)
-	copy(damaged[len(damaged)/2:], "this was a page of the store")
+	copy(damaged[32<<10:], bytes.Repeat([]byte("noise"), 32<<10/5)) // the file grows in large steps: what is in use stands at its beginning
 	for name, bad := range map[string]struct {
 		config string // of the text of goodConfig
 		env    []string
@@ -42,7 +44,7 @@ func TestServerThatCannotStartSaysWhyInOneLine(t *testing.T) {
 		never  string
 	}{
 		"the store is no store":               {store: []byte(strings.Repeat("not a store\n", 1000)), want: []string{"yuexin.db", "cannot be used as a store"}},
-		"the store was cut off":               {store: sound[:len(sound)/2], want: []string{"yuexin.db", "cannot be used as a store"}},
+		"the store was cut off":               {store: sound[:64<<10], want: []string{"yuexin.db", "cannot be used as a store"}},
 		"the store is damaged":                {store: damaged, want: []string{"yuexin.db", "cannot be used as a store"}},
 		"the store is empty":                  {store: []byte{}, want: []string{"yuexin.db", "cannot be used as a store"}},
 		"another process has the store":       {store: sound, locked: true, want: []string{"yuexin.db", "in use by another process"}},
@@ -179,7 +181,7 @@ func oneLine(t *testing.T, stdout, stderr string, code int, want ...string) {
 	}
 }
 
-// soundStore is a store's file as a server leaves it.
+// soundStore is a store's file as a server leaves it, with records in it.
 func soundStore(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "yuexin.db")
@@ -187,6 +189,18 @@ func soundStore(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var group sync.WaitGroup
+	for w := range 32 {
+		group.Go(func() {
+			for n := range 20 {
+				openid := fmt.Sprintf("oSound-%02d-%02d", w, n)
+				if _, err := store.Save(t.Context(), submsg.Record{Key: submsg.SubscriberKey("wx", openid), Body: &submsg.Subscriber{AppID: "wx", OpenID: openid}}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}

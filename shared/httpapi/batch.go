@@ -35,6 +35,9 @@ func readBatch(body any, header string) ([]batchItem, error) {
 	var bad faults
 	f := newForm(body, &bad)
 	list, _ := f.list("sends")
+	if len(list) > maxBatch {
+		return nil, fail(submsg.CodeTooMany, "sends", fmt.Sprintf("a batch holds at most %d sends", maxBatch))
+	}
 	items := make([]batchItem, len(list))
 	first := make(map[string]int, len(list))
 	for i, it := range list {
@@ -45,7 +48,9 @@ func readBatch(body any, header string) ([]batchItem, error) {
 		items[i].key = g.text("idempotency_key")
 		g.close()
 		if own.shape {
-			bad.list, bad.shape = append(bad.list, own.list...), true
+			for _, fault := range own.list {
+				bad.add(fault.Field, fault.Code, fault.Detail)
+			}
 			continue
 		}
 		items[i].err = own.err()
@@ -62,8 +67,6 @@ func readBatch(body any, header string) ([]batchItem, error) {
 	}
 	f.close()
 	switch {
-	case len(list) > maxBatch:
-		return nil, fail(submsg.CodeTooMany, "sends", fmt.Sprintf("a batch holds at most %d sends", maxBatch))
 	case len(bad.list) > 0:
 		return nil, bad.err()
 	case len(list) == 0:

@@ -29,8 +29,13 @@ const (
 	faultText     = "not_text" // a value of data that is no string
 )
 
+// mostFaults bounds what one answer names: a body of a megabyte can hold a hundred thousand unknown members.
+const mostFaults = 100
+
 func (f *faults) add(field, code, detail string) {
-	f.list = append(f.list, submsg.FieldProblem{Field: shown(field), Code: code, Detail: detail})
+	if len(f.list) < mostFaults {
+		f.list = append(f.list, submsg.FieldProblem{Field: shown(field), Code: code, Detail: detail})
+	}
 	switch code {
 	case faultType, faultUnknown:
 		f.shape = true

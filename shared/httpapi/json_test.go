@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +150,25 @@ func TestBodiesHaveATypeAndABound(t *testing.T) {
 	w.call("POST", "/grants", strings.Repeat("x", 1001)).want(413, "too_large")
 	if w.stored() != before {
 		t.Errorf("%d records were written", w.stored()-before)
+	}
+}
+
+func TestAFaultyBodyHasABoundedAnswer(t *testing.T) {
+	w := newWorld(t)
+	var members, keys strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&members, `"m%d":0,`, i)
+		fmt.Fprintf(&keys, `"k%d":"x",`, i)
+	}
+	unknown := w.call("POST", "/sends", `{`+members.String()+`"openid":"o1","template":"order"}`, w.newKey()...).want(400, "invalid_json")
+	data := w.call("POST", "/sends", `{"data":{`+keys.String()+`"thing2":"x"},"openid":"o1","template":"order"}`, w.newKey()...).want(422, "invalid_fields")
+	for _, got := range []*reply{unknown, data} {
+		if got.len("errors") != mostFaults || got.Body.Len() > 50_000 {
+			t.Errorf("%d errors in %d bytes", got.len("errors"), got.Body.Len())
+		}
+	}
+	long := w.call("POST", "/sends", `{"`+strings.Repeat("长", 10_000)+`":1,"template":"order"}`, w.newKey()...).want(400, "invalid_json")
+	if n := len(long.text("field")); n > 210 {
+		t.Errorf("a field of %d bytes", n)
 	}
 }

@@ -127,7 +127,7 @@ func asProblem(err error) *problem {
 	}
 	if sp := submsg.AsProblem(err); sp != nil {
 		p := fail(sp.Code, sp.Field, sp.Detail)
-		p.Errors = sp.Errors
+		p.Errors = sp.Errors[:min(len(sp.Errors), mostFaults)]
 		return p
 	}
 	p = fail(CodeUnavailable, "", "the request could not be completed and may have been recorded; repeat it under the same idempotency key")

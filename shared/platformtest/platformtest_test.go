@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/yuexin-dev/yuexin/shared/platformtest"
 	"github.com/yuexin-dev/yuexin/shared/scfwake"
-	"github.com/yuexin-dev/yuexin/shared/sqswake"
 )
 
 // probe is the function that package platform tests its runtimes with. It prints the messages it handles.
@@ -40,8 +41,13 @@ func TestAQueueDeliversEveryMessageAndBuriesThePoison(t *testing.T) {
 	}
 	const poison = "this is no JSON"
 	bodies = append(bodies, []byte(poison))
-	if err := sqswake.New(client, queue.QueueURL).Wake(t.Context(), bodies); err != nil {
-		t.Fatal(err)
+	for _, body := range bodies {
+		_, err := client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{
+			QueueUrl: &queue.QueueURL, Entries: []types.SendMessageBatchRequestEntry{{Id: aws.String("0"), MessageBody: aws.String(string(body))}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	function := platformtest.Lambda(t, platformtest.Build(t, probe), nil)
