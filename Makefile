@@ -11,7 +11,7 @@ export SLS_TELEMETRY_DISABLED := 1
 export SLS_NOTIFICATIONS_MODE := off
 
 .DEFAULT_GOAL := help
-.PHONY: help zips-aws package-aws deploy-aws package-tencent deploy-tencent check-infra
+.PHONY: help measure zips-aws package-aws deploy-aws package-tencent deploy-tencent check-infra
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ package-tencent: ## build the zips for Tencent Cloud, offline
 deploy-tencent: package-tencent ## build and deploy to Tencent Cloud with infra/tencent/$(TFVARS)
 	terraform -chdir=infra/tencent init -input=false
 	terraform -chdir=infra/tencent apply -var-file=$(TFVARS) -var stage=$(STAGE)
+
+measure: ## measure the functions' start beside an empty one, and the size of their zips (docs/performance.md)
+	go test -run '^$$' -bench Start -benchtime 40x ./functions
+	go run ./tools/package -cloud aws -config infra/aws/yuexin.example.yaml -out dist/measure/aws
+	go run ./tools/package -cloud tencent -config infra/tencent/yuexin.example.yaml -out dist/measure/tencent
 
 check-infra: $(OSLS) ## check templates, policies, Terraform and reproducible zips
 	infra/check.sh

@@ -133,24 +133,19 @@ api_keys:
 	return d
 }
 
-// function is one function of the deployment, started when it is first called. Where the store is for one process, the one
-// before is ended.
+// function is one function of the deployment; its process starts with the first event.
 func (d *deployment) function(name string) platformtest.Runtime {
 	d.t.Helper()
 	if f := d.running[name]; f != nil {
 		return f
-	}
-	if d.store.alone {
-		for _, f := range d.running {
-			f.Terminate()
-		}
 	}
 	f := d.cloud.runtime(d.t, compile(d.t, d.cloud.tags, name), d.env)
 	d.running[name] = f
 	return f
 }
 
-// invoke has a function handle an event. A function that fails ends the test.
+// invoke has a function handle an event. Where the store is for one process, the one before is ended first. A function
+// that fails ends the test.
 func (d *deployment) invoke(name string, event []byte) []byte {
 	d.t.Helper()
 	if d.store.alone {
@@ -160,9 +155,10 @@ func (d *deployment) invoke(name string, event []byte) []byte {
 			}
 		}
 	}
+	function := d.function(name) // which may have to be built: that time is not its own
 	ctx, cancel := context.WithTimeout(d.t.Context(), 30*time.Second)
 	defer cancel()
-	answer, err := d.function(name).Invoke(ctx, event)
+	answer, err := function.Invoke(ctx, event)
 	if err != nil {
 		d.t.Fatalf("%s: %v", name, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/platformtest"
+	"github.com/yuexin-dev/yuexin/shared/policy"
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
 
@@ -28,7 +29,7 @@ var samples = map[string][]struct {
 		{"grant.httpapi.push-post-base64.json", takesAPush},
 		{"grant.functionurl.push-post-base64.json", takesAPush},
 		{"send.httpapi.create.json", takesASend},
-		{"send.functionurl.create.json", takesASend},
+		{"send.functionurl.create.json", refusesTheSameTwice},
 		{"deliver.sqs.one.json", reportsNoFailure},
 		{"deliver.sqs.batch.json", reportsNoFailure},
 		{"schedule.eventbridge.rule.json", ticks},
@@ -175,6 +176,26 @@ func takesAGrant(t *testing.T, d *deployment, event []byte) {
 
 // takesASend: the send waits, the wake-up that the test writes has deliver send it, and WeChat has it once.
 func takesASend(t *testing.T, d *deployment, event []byte) {
+	t.Helper()
+	if send := carried(t, d, event, 1); send.State != "sent" {
+		t.Errorf("the send is %s, want sent", send.State)
+	}
+	d.expectLog(t, "deliver", `"Outcome":"sent","Sends":1`, 1)
+}
+
+// refusesTheSameTwice: the same text to the same user a moment later is held back by a rule, under another key too.
+func refusesTheSameTwice(t *testing.T, d *deployment, event []byte) {
+	t.Helper()
+	if send := carried(t, d, event, 0); send.State != "refused" || send.Reason.Code != policy.RuleNoBurst {
+		t.Errorf("the send is %s, %s; want refused, %s", send.State, send.Reason.Code, policy.RuleNoBurst)
+	}
+	d.expectLog(t, "deliver", `"Outcome":"refused","Sends":1`, 1)
+}
+
+// carried creates the send of an event, twice, and has deliver work on it, twice. WeChat must have received so many
+// messages by that. It returns the send as it is then.
+func carried(t *testing.T, d *deployment, event []byte, messages int) sendAnswer {
+	t.Helper()
 	if err := d.sim.SilentAccept(appID, openID, template); err != nil {
 		t.Fatal(err)
 	}
@@ -192,18 +213,10 @@ func takesASend(t *testing.T, d *deployment, event []byte) {
 		d.invoke("deliver", d.wakeup([][2]string{{key.Partition, key.Sort}}))
 	}
 	after := d.sim.Received(appID, openID)
-	if len(after) != before+1 {
-		t.Errorf("WeChat has %d messages more, want one: %v", len(after)-before, after)
-	} else if data := after[len(after)-1].Data; data["amount2"] != "¥128.50" {
-		t.Errorf("the message is %v", data)
+	if len(after) != before+messages {
+		t.Errorf("WeChat has %d messages more, want %d: %v", len(after)-before, messages, after)
 	}
-	if sent := readSend(t, d.request("send", d.get("/v1/apps/"+appID+"/sends/"+send.ID))); sent.State != "sent" {
-		t.Errorf("the send is %s, want sent", sent.State)
-	}
-	line := `"Outcome":"sent","Sends":1`
-	if logs := d.running["deliver"].Logs(); !strings.Contains(logs, line) {
-		t.Errorf("deliver wrote no line with %s:\n%s", line, logs)
-	}
+	return readSend(t, d.request("send", d.get("/v1/apps/"+appID+"/sends/"+send.ID)))
 }
 
 func reportsNoFailure(t *testing.T, d *deployment, event []byte) {
@@ -219,13 +232,15 @@ func answersNothing(t *testing.T, d *deployment, event []byte) {
 }
 
 func ticks(t *testing.T, d *deployment, event []byte) {
-	before := strings.Count(d.logs("schedule"), `"OldestDueSeconds":`)
+	const line = `"OldestDueSeconds":`
+	before := 0
+	if f := d.running["schedule"]; f != nil {
+		before = strings.Count(f.Logs(), line)
+	}
 	if got := string(d.invoke("schedule", event)); got != "null" {
 		t.Errorf("got %s, want null", got)
 	}
-	if after := strings.Count(d.logs("schedule"), `"OldestDueSeconds":`); after != before+1 {
-		t.Errorf("the tick wrote the age of the oldest due record %d times, want once:\n%s", after-before, d.logs("schedule"))
-	}
+	d.expectLog(t, "schedule", line, before+1)
 }
 
 func listsSchedules(t *testing.T, d *deployment, event []byte) {
@@ -242,14 +257,25 @@ func showsTheConsole(t *testing.T, d *deployment, event []byte) {
 	}
 }
 
-func (d *deployment) logs(name string) string {
-	if f := d.running[name]; f != nil {
-		return f.Logs()
+// expectLog waits until a function's log has a text so many times: what a process wrote arrives a moment after its answer.
+func (d *deployment) expectLog(t *testing.T, name, text string, times int) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		logs := d.function(name).Logs()
+		if strings.Count(logs, text) == times {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("%s wrote %s not %d times:\n%s", name, text, times, logs)
+			return
+		}
 	}
-	return ""
 }
 
-type sendAnswer struct{ ID, State string }
+type sendAnswer struct {
+	ID, State string
+	Reason    struct{ Code string }
+}
 
 func readSend(t *testing.T, got httpAnswer) (s sendAnswer) {
 	t.Helper()

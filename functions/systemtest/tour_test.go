@@ -20,6 +20,7 @@ import (
 	"github.com/yuexin-dev/yuexin/functions/standalone/tour"
 	"github.com/yuexin-dev/yuexin/shared/dynamotest"
 	"github.com/yuexin-dev/yuexin/shared/platformtest"
+	"github.com/yuexin-dev/yuexin/shared/policy"
 	"github.com/yuexin-dev/yuexin/shared/redistest"
 	"github.com/yuexin-dev/yuexin/shared/wechattest"
 )
@@ -145,14 +146,15 @@ func play(t *testing.T, c cloud, binaries map[string]string) {
 	defer background.Wait()
 	defer stop()
 
-	var told strings.Builder
+	told := &account{began: time.Now()}
 	err = tour.Run(ctx, tour.Stage{
 		URL: gateway.URL, Key: apiKey, AppID: appid, Order: order, Bill: bill, Sim: sim, Now: time.Now, Pass: pass,
-		Provider: provider.URL + "/bills", Audience: audience, UnknownAfter: unknownAfter, Out: &told,
-		BillAt: func() time.Time { return time.Now().Add(5 * time.Second).Truncate(time.Second) },
+		Provider: provider.URL + "/bills", Audience: audience, UnknownAfter: unknownAfter, Out: told,
+		BillAt: func() time.Time { return time.Now().Add(5 * time.Second).Truncate(time.Second).In(policy.Shanghai) },
 	})
+	t.Logf("\n%s", told)
 	if err != nil {
-		t.Errorf("%v\n%s", err, told.String())
+		t.Error(err)
 	}
 	for _, f := range []*fleet{grant, send, manage, schedule, deliver} {
 		quiet(t, f)
@@ -288,6 +290,20 @@ func quiet(t *testing.T, f *fleet) {
 		t.Errorf("a function logged an openid: %s", logs[max(0, i-300):min(len(logs), i+100)])
 	}
 }
+
+// account is what the tour tells, with the seconds at which it does.
+type account struct {
+	began time.Time
+	text  strings.Builder
+}
+
+// Write implements io.Writer: one line at a time.
+func (a *account) Write(line []byte) (int, error) {
+	fmt.Fprintf(&a.text, "%5.1f s  %s", time.Since(a.began).Seconds(), line)
+	return len(line), nil
+}
+
+func (a *account) String() string { return a.text.String() }
 
 // pass lets real time go by.
 func pass(ctx context.Context, d time.Duration) error {

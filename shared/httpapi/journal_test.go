@@ -118,14 +118,16 @@ func TestNoSecretAndNoOpenidReachesTheLog(t *testing.T) {
 	w := newWorld(t, withReceiver(&fakeReceiver{ev: submsg.PushEvent{Name: submsg.EventPopup, OpenID: alice, Fingerprint: 9, At: submsg.At(morning), Items: []submsg.PushItem{{TemplateID: order, Status: "accept"}}}}))
 	const text = "内容不可入日志"
 	run := func() {
-		for _, key := range []string{fullKey, readKey, otherKey, "an-unknown-key-of-somebody"} {
-			for _, r := range routes {
-				path := strings.NewReplacer("{appid}", appid, "{openid}", alice, "{id}", "nosuchid").Replace(r.pattern)
-				path += "?openid=" + url.QueryEscape(alice) + "&scene=pay&idempotency_key=secret-idempotency-key&schedule=x&occurrence=2026-12-05T01:00:00Z"
-				good := map[string]any{"openid": alice, "template": "order", "data": map[string]string{"character_string1": "1", "thing2": text}}
-				for _, body := range []any{nil, `{"`, `{"` + alice + `":"` + text + `"}`, good, map[string]any{"sends": []any{good}}, map[string]any{"grants": []any{map[string]any{"openid": alice, "template": text, "decision": text}}}} {
-					w.as(key, r.method, path, body, "Idempotency-Key", "secret-idempotency-key", "X-Request-Id", "rid")
-				}
+		good := map[string]any{"openid": alice, "template": "order", "data": map[string]string{"character_string1": "1", "thing2": text}}
+		bodies := []any{nil, `{"`, `{"` + alice + `":"` + text + `"}`, good, map[string]any{"sends": []any{good}}, map[string]any{"grants": []any{map[string]any{"openid": alice, "template": text, "decision": text}}}}
+		for _, r := range routes {
+			path := strings.NewReplacer("{appid}", appid, "{openid}", alice, "{id}", "nosuchid").Replace(r.pattern)
+			path += "?openid=" + url.QueryEscape(alice) + "&scene=pay&idempotency_key=secret-idempotency-key&schedule=x&occurrence=2026-12-05T01:00:00Z"
+			for _, body := range bodies {
+				w.as(fullKey, r.method, path, body, "Idempotency-Key", "secret-idempotency-key", "X-Request-Id", "rid")
+			}
+			for _, key := range []string{readKey, otherKey, "an-unknown-key-of-somebody"} {
+				w.as(key, r.method, path, good, "Idempotency-Key", "secret-idempotency-key")
 			}
 		}
 		w.as(fullKey, "GET", "/"+alice, nil)

@@ -105,7 +105,7 @@ func fail(code submsg.Code, field, detail string) *problem {
 	}
 	p := &problem{Type: documentation + string(code), Title: k.title, Status: k.status, Code: code, Detail: detail, Field: field}
 	if k.retry > 0 {
-		p.set("Retry-After", strconv.Itoa(int(k.retry/time.Second)))
+		p = p.set("Retry-After", strconv.Itoa(int(k.retry/time.Second)))
 	}
 	return p
 }

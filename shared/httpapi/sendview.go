@@ -20,6 +20,7 @@ type sendView struct {
 	Attempts   int               `json:"attempts"`
 	MsgID      string            `json:"msgid,omitempty"`
 	WeChat     *wechatAnswer     `json:"wechat,omitempty"`
+	Credit     string            `json:"credit,omitempty"`
 	Data       map[string]string `json:"data,omitempty"`
 	Page       string            `json:"page,omitempty"`
 	Trigger    string            `json:"trigger,omitempty"`
@@ -55,7 +56,7 @@ type reason struct {
 func showSend(app *submsg.App, s submsg.SendView) sendView {
 	v := sendView{
 		ID: s.ID, AppID: s.AppID, OpenID: s.OpenID, TemplateID: s.TemplateID, Template: nameOf(app, s.TemplateID), State: s.State, Reason: showStored(s.Reason),
-		Attempts: s.Attempts, Data: s.Data, Page: s.Page, Trigger: s.Trigger, OnUnknown: s.OnUnknown, Schedule: s.Schedule, Occurrence: showTime(s.Occurrence),
+		Attempts: s.Attempts, Credit: string(s.Credit), Data: s.Data, Page: s.Page, Trigger: s.Trigger, OnUnknown: s.OnUnknown, Schedule: s.Schedule, Occurrence: showTime(s.Occurrence),
 		SendAt: showTime(s.SendAt), ValidUntil: showTime(s.ValidUntil), Due: showTime(s.Due), AttemptAt: showTime(s.AttemptAt), EventAt: showTime(s.EventAt),
 		OpenedAt: showTime(s.OpenedAt), CreatedAt: showTime(s.CreatedAt), UpdatedAt: showTime(s.UpdatedAt),
 	}

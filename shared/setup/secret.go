@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync"
@@ -77,8 +78,7 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 // ParseDuration is time.ParseDuration with whole days: 7d.
 func ParseDuration(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := time.ParseDuration(days + "h")
-		if err == nil {
+		if n, err := time.ParseDuration(days + "h"); err == nil && max(n, -n) <= math.MaxInt64/24 {
 			return 24 * n, nil
 		}
 	}

@@ -2,7 +2,6 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -14,7 +13,7 @@ import (
 func (c *Config) CheckSecrets(ctx context.Context, getenv func(string) string) error {
 	secrets, k := &vault{getenv: getenv}, &checker{c: c}
 	look := func(path string, s Secret) {
-		if kind, _, _ := strings.Cut(s.ref, ":"); !s.reference() || kind != "env" && kind != "file" {
+		if !s.here() {
 			return
 		}
 		if _, err := secrets.get(ctx, s, false); err != nil {
@@ -28,9 +27,19 @@ func (c *Config) CheckSecrets(ctx context.Context, getenv func(string) string) e
 		look(at+".secret", a.Secret)
 		look(at+".push.token", a.Push.Token)
 		look(at+".push.aes_key", a.Push.AESKey)
+		if a.Push.Token.here() && (!a.Push.AESKey.IsSet() || a.Push.AESKey.here()) && !k.told(at+".push.token") && !k.told(at+".push.aes_key") {
+			if _, err := (&receiver{app: a, secrets: secrets}).open(ctx); err != nil { // a key that is none
+				k.fault(at+".push", "%s", err)
+			}
+		}
 		look(at+".provider.secret", a.Provider.Secret)
 		look(at+".webhook.secret", a.Webhook.Secret)
 	}
 	look("log_key", c.LogKey)
-	return errors.Join(k.faults...)
+	return k.error()
+}
+
+// here reports whether the secret is referred to on this machine.
+func (s Secret) here() bool {
+	return s.reference() && (strings.HasPrefix(s.ref, "env:") || strings.HasPrefix(s.ref, "file:"))
 }

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func Faults(err error) []*Fault {
 type checker struct {
 	c        *Config
 	literals bool
-	faults   []error
+	faults   []*Fault
 }
 
 func (k *checker) fault(path, format string, args ...any) {
@@ -70,6 +71,21 @@ func (k *checker) fault(path, format string, args ...any) {
 // broken tells that a rule forbids a setting.
 func (k *checker) broken(f Finding) {
 	k.faults = append(k.faults, &Fault{Source: k.c.source, Line: f.Line, Path: f.Path, Rule: f.Rule, Detail: f.Detail + " " + f.Advice})
+}
+
+// told reports whether a fault of the setting at path, or of what holds it, is known already.
+func (k *checker) told(path string) bool {
+	return slices.ContainsFunc(k.faults, func(f *Fault) bool { return path == f.Path || strings.HasPrefix(path, f.Path+".") })
+}
+
+// error is all faults, in the order of the file.
+func (k *checker) error() error {
+	slices.SortStableFunc(k.faults, func(a, b *Fault) int { return cmp.Compare(a.Line, b.Line) })
+	errs := make([]error, len(k.faults))
+	for i, f := range k.faults {
+		errs[i] = f
+	}
+	return errors.Join(errs...)
 }
 
 func (k *checker) oneOf(path, value string, empty bool, allowed ...string) {
@@ -158,7 +174,7 @@ func (c *Config) validate(literals bool) error {
 		}
 	}
 	k.secret("log_key", c.LogKey, false)
-	return errors.Join(k.faults...)
+	return k.error()
 }
 
 func (k *checker) app(at string, a *AppConfig) {
@@ -188,11 +204,10 @@ func (k *checker) app(at string, a *AppConfig) {
 	if d := time.Duration(a.UnknownAfter); d != 0 && d < submsg.MinUnknownAfter {
 		k.fault(at+".unknown_after", "a sent event is waited for at least %s", submsg.MinUnknownAfter)
 	}
-	for path, d := range map[string]Duration{".no_burst": a.NoBurst, ".refusal_wait": a.RefusalWait, ".shelf_life": a.ShelfLife} {
-		if d < 0 {
-			k.fault(at+path, "a duration is not negative")
-		}
-	}
+	k.duration(at+".no_burst", &a.NoBurst)
+	k.duration(at+".refusal_wait", &a.RefusalWait)
+	k.duration(at+".shelf_life", &a.ShelfLife)
+	k.duration(at+".spread", a.Spread)
 	k.oneOf(at+".miniprogram_state", a.MiniprogramState, true, "developer", "trial", "formal")
 	k.oneOf(at+".lang", a.Lang, true, "zh_CN", "en_US", "zh_HK", "zh_TW")
 	k.secret(at+".provider.secret", a.Provider.Secret, len(a.Provider.Hosts) > 0)
@@ -215,7 +230,7 @@ func (k *checker) app(at string, a *AppConfig) {
 		}
 	}
 	for _, f := range k.c.auditApp(at, a, false) {
-		if f.forbidden() {
+		if f.forbidden() && !k.told(f.Path) {
 			k.broken(f)
 		}
 	}
@@ -251,6 +266,12 @@ func (k *checker) template(at string, t *TemplateConfig) {
 func (k *checker) limits(at string, l *LimitsConfig) {
 	if l != nil && (l.PerDay < 0 || l.PerWeek < 0) {
 		k.fault(at, "a limit is a number of messages, or 0 for none")
+	}
+}
+
+func (k *checker) duration(at string, d *Duration) {
+	if d != nil && *d < 0 {
+		k.fault(at, "a duration is not negative")
 	}
 }
 

@@ -55,8 +55,12 @@ func neverMore(t *testing.T, open Open) {
 	group.Wait()
 	w.Recover()
 	w.Judge(asked, "user")
-	if st := w.Sim.Standing(AppID, "user", Order); st.Received != 10 || st.Refused != 0 {
+	st := w.Sim.Standing(AppID, "user", Order)
+	if st.Received > 10 || st.Refused != 0 {
 		t.Errorf("received %d messages on 10 grants, and WeChat had to refuse %d; want 10 and 0", st.Received, st.Refused)
+	}
+	if st.Received < 10 && w.unsteady == nil { // else callers may have been told to come again, or a reservation have run out
+		t.Errorf("received %d messages on 10 grants, and more were asked for", st.Received)
 	}
 }
 
@@ -192,7 +196,8 @@ func oncePerOccurrence(t *testing.T, open Open) {
 		}
 	}
 	w.Sim.DeliverAll()
-	if _, err := w.monthly("schedule"); err != nil {
+	sch, err := w.monthly("schedule")
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.Clock.Advance(61 * time.Second)
@@ -222,18 +227,28 @@ func oncePerOccurrence(t *testing.T, open Open) {
 	group.Wait()
 	w.Recover()
 	for _, u := range all {
-		if n := len(w.Sim.Received(AppID, u)); n != 1 {
+		switch n := len(w.Sim.Received(AppID, u)); {
+		case n == 0 && w.unsteady != nil:
+			// A reservation may run out before the store is back. Then the call was not made, and the send says so.
+			if state := w.state(submsg.OccurrenceSendID(AppID, sch.ID, sch.Start, u)); state != submsg.SendFailed && state != submsg.SendUnknown {
+				t.Errorf("%s received no message of an occurrence, and the send is %q", u, state)
+			}
+		case n != 1:
 			t.Errorf("%s received %d messages of one occurrence", u, n)
 		}
 	}
 }
 
 // everywhere runs a history again and again, side by side, each time with a process that dies at its next effect, before
-// and after acting. A first run in which nobody dies counts the effects.
+// and after acting. A first run in which nobody dies counts the effects. Over an unsteady store, where no two runs are
+// alike, every fourth effect will do.
 func everywhere(t *testing.T, open Open, history func(w *World) []Asked, judge func(w *World, asked []Asked)) {
-	effects := 0
+	effects, stride := 0, 1
 	t.Run("nobody dies", func(t *testing.T) {
 		w := NewWorld(t, open)
+		if w.unsteady != nil {
+			stride = 4
+		}
 		process := &Process{}
 		w.Start(process)
 		asked := history(w)
@@ -244,12 +259,12 @@ func everywhere(t *testing.T, open Open, history func(w *World) []Asked, judge f
 	if effects == 0 || effects > 400 {
 		t.Fatalf("the history has %d effects", effects)
 	}
-	for _, after := range []bool{false, true} {
-		for n := range effects {
-			t.Run(fmt.Sprintf("effect %d after=%v", n+1, after), func(t *testing.T) {
+	for i, after := range []bool{false, true} {
+		for n := 1 + i*stride/2; n <= effects; n += stride {
+			t.Run(fmt.Sprintf("effect %d after=%v", n, after), func(t *testing.T) {
 				t.Parallel()
 				w := NewWorld(t, open)
-				w.Start(&Process{DieAt: n + 1, After: after})
+				w.Start(&Process{DieAt: n, After: after})
 				asked := history(w)
 				w.Recover()
 				judge(w, asked)
@@ -419,11 +434,15 @@ func outcomes(t *testing.T, open Open) {
 			}
 			w.Recover()
 			w.Judge(asked, "user", "other")
-			if got := w.stateOf(context.Background(), a); got != tc.want {
+			got, received := w.state(a.ID), len(w.Sim.Received(AppID, "user"))
+			if got == submsg.SendUnknown && w.unsteady != nil && strings.Contains(w.Log.String(), "evidence of a sent event could not be kept") {
+				tc.want, tc.received = got, min(tc.received, received) // without evidence there is no verdict
+			}
+			if got != tc.want {
 				t.Errorf("the send is %s, want %s", got, tc.want)
 			}
-			if got := len(w.Sim.Received(AppID, "user")); got != tc.received {
-				t.Errorf("%d messages received, want %d", got, tc.received)
+			if received != tc.received {
+				t.Errorf("%d messages received, want %d", received, tc.received)
 			}
 		})
 	}

@@ -41,7 +41,6 @@ func (w *World) Recover() {
 // Judge compares the ledger with the simulator's truth, for the given subscribers and the sends that were asked for.
 func (w *World) Judge(asked []Asked, openids ...string) {
 	w.T.Helper()
-	ctx := context.Background()
 	for _, openid := range openids {
 		view := w.subscriber(openid)
 		user := w.Sim.User(AppID, openid)
@@ -84,7 +83,7 @@ func (w *World) Judge(asked []Asked, openids ...string) {
 			if a.OpenID != openid {
 				continue
 			}
-			state := w.stateOf(ctx, a)
+			state := w.state(submsg.SendID(AppID, a.Key))
 			received := seen[a.Key] > 0
 			switch {
 			case state == "" && a.Accepted:
@@ -102,22 +101,22 @@ func (w *World) Judge(asked []Asked, openids ...string) {
 	}
 }
 
-// stateOf reads the send that was asked for; "" where there is none.
-func (w *World) stateOf(ctx context.Context, a Asked) submsg.SendState {
+// state reads a send's state; "" where there is none.
+func (w *World) state(id string) submsg.SendState {
 	w.T.Helper()
 	var view submsg.SendView
 	err := w.asks(func() (err error) {
-		view, err = w.Service.Send(ctx, AppID, submsg.SendID(AppID, a.Key))
+		view, err = w.Service.Send(context.Background(), AppID, id)
 		return err
 	})
 	if p := submsg.AsProblem(err); p != nil && p.Code == submsg.CodeNotFound {
 		return ""
 	}
 	if err != nil {
-		w.T.Fatalf("send %s: %v", a.Key, err)
+		w.T.Fatalf("send %s: %v", id, err)
 	}
 	if view.State == submsg.SendQueued && view.Due == 0 {
-		w.T.Errorf("send %s is queued and never due", a.Key)
+		w.T.Errorf("send %s is queued and never due", id)
 	}
 	return view.State
 }

@@ -42,12 +42,12 @@ type setting struct {
 var settings = []setting{
 	{"embedded", 100, inFile},
 	{"dynamodb", 30, onDynalite},
-	{"redis", 200, func(t *testing.T) submsgtest.Open { return onRedis(redistest.Start(t).URL() + "?") }},
-	{"redis cluster", 100, func(t *testing.T) submsgtest.Open { return onRedis(redistest.StartCluster(t, 3, false).URL() + "&") }},
-	{"dynamodb, killed", 30, onKilledDynalite},
-	{"dynamodb, bad network", 30, onABadNetwork},
-	{"redis, killed", 200, onKilledRedis},
-	{"redis cluster, killed", 100, onKilledCluster},
+	{"dynamodb, killed", 20, onKilledDynalite},
+	{"dynamodb, bad network", 20, onABadNetwork},
+	{"redis", 100, func(t *testing.T) submsgtest.Open { return onRedis(redistest.Start(t).URL() + "?") }},
+	{"redis, killed", 100, onKilledRedis},
+	{"redis cluster", 50, func(t *testing.T) submsgtest.Open { return onRedis(redistest.StartCluster(t, 3, false).URL() + "&") }},
+	{"redis cluster, killed", 50, onKilledCluster},
 }
 
 func TestInvariants(t *testing.T) {

@@ -1,11 +1,14 @@
 package wechat
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+)
 
 // PushFault is the stable name of what is wrong with a push.
 type PushFault string
 
-// The faults of a push. An answer for each is chosen by the HTTP layer; a new one needs a line there.
+// The faults of a push. A new one needs its line in docs/errors.md.
 const (
 	BadSignature  PushFault = "bad_signature"  // not signed with the configured token: not from WeChat
 	BadEncryption PushFault = "bad_encryption" // signed, but not encrypted with the configured key
@@ -23,6 +26,24 @@ type PushError struct {
 
 // Error is the fault and the detail.
 func (e *PushError) Error() string { return "wechat: push: " + string(e.Fault) + ": " + e.Detail }
+
+// Code is the fault, as problems spell it.
+func (e *PushError) Code() string { return string(e.Fault) }
+
+// Status is the HTTP status that the push is answered with. None of them is a 2xx, so WeChat delivers such a push
+// up to three times, and warns the account's operator.
+func (e *PushError) Status() int {
+	switch e.Fault {
+	case BadSignature:
+		return http.StatusUnauthorized
+	case WrongAppID:
+		return http.StatusForbidden
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	default:
+		return http.StatusBadRequest
+	}
+}
 
 func pushError(fault PushFault, format string, args ...any) *PushError {
 	return &PushError{Fault: fault, Detail: fmt.Sprintf(format, args...)}

@@ -17,6 +17,7 @@ import (
 type target struct {
 	name   string
 	arch   string
+	tags   string // build tags
 	binary string // name of the program inside the zip
 	extra  []entry
 	limit  int // bytes of a zip that can be uploaded directly
@@ -26,15 +27,27 @@ type target struct {
 // the custom runtime starts "bootstrap" (cloud.tencent.com, product 583, documents 67383 and 47274).
 const scfBootstrap = "#!/bin/sh\nexec \"$(dirname \"$0\")/main\"\n"
 
+// Build tags of the bundles: each leaves out what its cloud never asks for. docs/adr/0005-one-source-two-bundles.md has the
+// figures; the functions are tested with the same tags.
+//
+//   - lambda.norpc: without it aws-lambda-go carries its RPC starter, 2 MB, and would take SCF for Lambda;
+//   - noscfgo: no net/rpc, which scf-go-lib is made of;
+//   - nethttpomithttp2: no HTTP/2, which neither Lambda's runtime API nor DynamoDB, SSM, SQS and WeChat are spoken to in;
+//   - awsonly, tencentonly: the stores, queues and secrets of one cloud.
+const (
+	tagsAWS     = "lambda.norpc,noscfgo,awsonly,nethttpomithttp2"
+	tagsTencent = "lambda.norpc,tencentonly"
+)
+
 // targetFor returns what the cloud of that name takes; an empty arch means its usual processor.
 func targetFor(cloud, arch string) (target, error) {
 	var t target
 	switch cloud {
 	case "aws":
 		// provided.al2023 starts /var/task/bootstrap (docs.aws.amazon.com, Building a custom runtime).
-		t = target{name: "aws", arch: "arm64", binary: "bootstrap", limit: 50 << 20}
+		t = target{name: "aws", arch: "arm64", tags: tagsAWS, binary: "bootstrap", limit: 50 << 20}
 	case "tencent":
-		t = target{name: "tencent", arch: "amd64", binary: "main", limit: 50 << 20,
+		t = target{name: "tencent", arch: "amd64", tags: tagsTencent, binary: "main", limit: 50 << 20,
 			extra: []entry{{name: "bootstrap", mode: 0o755, content: []byte(scfBootstrap)}}}
 	default:
 		return target{}, fmt.Errorf("-cloud is %q, it must be aws or tencent", cloud)
@@ -116,7 +129,7 @@ func packageAll(ctx context.Context, root, outDir string, t target, names []stri
 func build(ctx context.Context, root, work string, t target, name string) ([]byte, error) {
 	program := filepath.Join(work, name)
 	cmd := exec.CommandContext(ctx, "go", "build",
-		"-tags", "lambda.norpc", // without it aws-lambda-go carries its RPC starter: 2 MB, and it would take SCF for Lambda
+		"-tags", t.tags,
 		"-trimpath", "-buildvcs=false", // no path, no working-copy state in the bytes
 		"-ldflags", "-s -w -buildid=",
 		"-o", program, "./functions/"+name)

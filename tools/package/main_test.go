@@ -116,6 +116,22 @@ func TestAZipHoldsTheProgramForItsCloudAndTheConfiguration(t *testing.T) {
 	}
 }
 
+func TestTheFunctionsAreTestedWithTheTagsOfTheirBundles(t *testing.T) {
+	source, err := os.ReadFile(filepath.Join("..", "..", "functions", "build_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cloud := range []string{"aws", "tencent"} {
+		target, err := targetFor(cloud, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(source, []byte(`"`+target.tags+`"`)) {
+			t.Errorf("functions/build_test.go does not build with -tags %s", target.tags)
+		}
+	}
+}
+
 func TestTheSameSourceGivesTheSameBytesElsewhere(t *testing.T) {
 	first := packageModule(t, writeModule(t), "aws", "grant", "send")
 	t.Setenv("GOFLAGS", "-tags=other")

@@ -167,7 +167,7 @@ func (s *story) call(method, path, key string, body any, want ...int) (answer, e
 
 // until asks again and again until ok, a few stage milliseconds apart.
 func (s *story) until(what string, ok func() (bool, error)) error {
-	for deadline := time.Now().Add(20 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		done, err := ok()
 		if err != nil || done {
 			return err
@@ -185,7 +185,7 @@ func (s *story) until(what string, ok func() (bool, error)) error {
 
 // settled waits until WeChat has delivered every push.
 func (s *story) settled() error {
-	ctx, cancel := context.WithTimeout(s.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
 	return s.Sim.Wait(ctx)
 }
