@@ -2,6 +2,8 @@ package submsg
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/fields"
@@ -28,6 +30,8 @@ type App struct {
 type Template struct {
 	policy.Template
 	Layout fields.Layout // parsed Content; the zero Layout where the content is only known from a sync
+
+	whole bool // nothing of it is left to a sync
 }
 
 // LongTerm reports whether one accept of the template allows many sends.
@@ -50,6 +54,7 @@ func NewCatalog(apps []*App) (*Catalog, error) {
 		for i := range a.Templates {
 			t := &a.Templates[i]
 			a.byName[t.ID] = t
+			t.whole = t.Content != "" && !slices.ContainsFunc(t.Layout.Fields(), func(f fields.Field) bool { return strings.HasPrefix(f.Type, "enum") || f.Type == "const" })
 			if t.Name != "" {
 				a.byName[t.Name] = t
 			}

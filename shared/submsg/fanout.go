@@ -88,7 +88,10 @@ func (w *jobWork) save(ctx context.Context, next *Job, handOn bool) error {
 
 // page is one page of the audience under way.
 type page struct {
-	last   string // cursor after it
+	job    *Job          // as it was when the page was read: what pages use of it does not change
+	last   string        // cursor after it
+	turn   chan struct{} // closed when the page before has begun all its sends: pages end in order, so the next can be read
+	begun  chan struct{} // closed when this one has
 	done   chan struct{}
 	mu     sync.Mutex
 	counts map[string]int
@@ -115,6 +118,8 @@ func (w *jobWork) run(ctx context.Context) error {
 	}
 	partition := AudiencePartition(w.job.AppID, w.job.TemplateID, topic, w.job.Shard)
 	var ahead []*page
+	turn := make(chan struct{})
+	close(turn)
 	cursor, ended, stopped := w.job.Cursor, false, false
 	for {
 		for !ended && !stopped && len(ahead) < pagesAhead {
@@ -133,7 +138,8 @@ func (w *jobWork) run(ctx context.Context) error {
 				break
 			}
 			cursor = entries[len(entries)-1].Key.Sort
-			p := &page{last: cursor, done: make(chan struct{}), counts: map[string]int{}}
+			p := &page{job: w.job, last: cursor, turn: turn, begun: make(chan struct{}), done: make(chan struct{}), counts: map[string]int{}}
+			turn = p.begun
 			go w.work(ctx, p, entries)
 			ahead = append(ahead, p)
 		}
@@ -198,7 +204,9 @@ func (w *jobWork) giveUp(ctx context.Context, cause error) error {
 // name, then each on its own.
 func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	defer close(p.done)
-	s, j := w.s, w.job
+	begun := sync.OnceFunc(func() { close(p.begun) })
+	defer begun()
+	s, j := w.s, p.job
 	keys := make([]Key, 0, 2*len(entries))
 	cs := make([]*carriage, len(entries))
 	for i, e := range entries {
@@ -220,7 +228,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 		}
 		c.sub = recs[2*i+1]
 		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive {
-			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(standing)); err != nil {
+			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, standing)); err != nil {
 				p.fail(err)
 				return
 			}
@@ -252,6 +260,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 			return
 		}
 	}
+	<-p.turn
 	var group sync.WaitGroup
 	for _, c := range todo {
 		w.slots <- struct{}{}
@@ -265,16 +274,17 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 			w.one(ctx, p, c)
 		})
 	}
+	begun()
 	group.Wait()
 }
 
 var errOutOfTime = errors.New("the worker's time was over")
 
 // stale names the audience entry that led to a subscription that is not active.
-func (w *jobWork) stale(s Subscription) standing {
+func (w *jobWork) stale(j *Job, s Subscription) standing {
 	topic := ""
-	if w.job.To.Audience != nil {
-		topic = w.job.To.Audience.Topic
+	if j.To.Audience != nil {
+		topic = j.To.Audience.Topic
 	}
 	return standing{templateID: w.tpl.ID, topic: topic, generation: s.Generation}
 }
@@ -313,7 +323,7 @@ func (w *jobWork) fetch(ctx context.Context, p *page, todo []*carriage) ([]*carr
 		var answer map[string]Provided
 		if len(ask) > 0 {
 			var err error
-			if answer, err = w.s.provide(ctx, w.job, ask); err != nil {
+			if answer, err = w.s.provide(ctx, p.job, ask); err != nil {
 				return nil, err
 			}
 		}
@@ -325,7 +335,7 @@ func (w *jobWork) fetch(ctx context.Context, p *page, todo []*carriage) ([]*carr
 			case !ok || content.Skip:
 				p.count("skipped")
 			default:
-				c.send.Body = w.job.occurrenceSend(c.sendBody().OpenID, content, w.s.now())
+				c.send.Body = p.job.occurrenceSend(c.sendBody().OpenID, content, w.s.now())
 				ready = append(ready, c)
 			}
 		}

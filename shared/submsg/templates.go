@@ -35,12 +35,8 @@ func (s *Service) synced(ctx context.Context, app *App) (map[string]SyncedTempla
 // allowed values, what WeChat listed at the last sync completes it.
 func (s *Service) template(ctx context.Context, app *App, idOrName string) (*Template, error) {
 	t, err := app.Template(idOrName)
-	if err != nil {
-		return nil, err
-	}
-	enums := slices.ContainsFunc(t.Layout.Fields(), func(f fields.Field) bool { return strings.HasPrefix(f.Type, "enum") || f.Type == "const" })
-	if t.Content != "" && !enums {
-		return t, nil
+	if err != nil || t.whole {
+		return t, err
 	}
 	all, err := s.synced(ctx, app)
 	if err != nil {

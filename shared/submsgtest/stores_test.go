@@ -26,6 +26,13 @@ var histories = flag.Int("histories", 0, "random histories to run over each stor
 const sideBySide = "24"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(childVariable) != "" {
+		if err := serveFiles(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := flag.Set("test.parallel", sideBySide); err != nil { // -parallel outranks it
 		panic(err)
 	}
@@ -41,6 +48,7 @@ type setting struct {
 
 var settings = []setting{
 	{"embedded", 100, inFile},
+	{"embedded, killed", 100, inKilledProcess},
 	{"dynamodb", 30, onDynalite},
 	{"dynamodb, killed", 20, onKilledDynalite},
 	{"dynamodb, bad network", 20, onABadNetwork},
