@@ -142,7 +142,7 @@ func (s *Store) write(ctx context.Context, doing string, key submsg.Key, call fu
 	}
 	err = s.explain(doing, err)
 	if readErr != nil {
-		return fmt.Errorf("%w; asking whether it took place failed too: %v", err, readErr)
+		return fmt.Errorf("%w; asking whether it took place failed too: %w", err, readErr)
 	}
 	return fmt.Errorf("%w; whether an earlier attempt took place cannot be told any more: load the record", err)
 }

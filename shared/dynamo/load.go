@@ -116,9 +116,7 @@ func (s *Store) getBatch(ctx context.Context, keys []submsg.Key) ([]item, error)
 		for i := range out.ConsumedCapacity {
 			s.consumed("Load", 1, &out.ConsumedCapacity[i])
 		}
-		for _, found := range out.Responses[s.table] {
-			items = append(items, found)
-		}
+		items = append(items, out.Responses[s.table]...)
 		left, more := out.UnprocessedKeys[s.table]
 		if !more || len(left.Keys) == 0 {
 			return items, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // lockPatience is how long Open waits for the file: a server that was just told to stop needs a moment.
@@ -77,7 +78,7 @@ func (s *Store) openFile(o Options) error {
 	if errors.Is(err, ErrCorrupt) && file != nil {
 		_ = file.Close() // bbolt panicked, and left the file locked
 	}
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return ErrLocked // where lock does nothing, bbolt's own lock speaks
 	}
 	return err
@@ -125,7 +126,7 @@ func create(path string) error {
 		return err
 	}
 	fresh := f.Name()
-	defer os.Remove(fresh) // an error leaves a small file that nobody reads
+	defer func() { _ = os.Remove(fresh) }() // an error leaves a small file that nobody reads
 	if err := f.Close(); err != nil {
 		return err
 	}

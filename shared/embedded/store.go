@@ -15,6 +15,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
@@ -213,9 +214,9 @@ func (s *Store) guard(act func() error) (err error) {
 // explain adds to an error what was being done, with which file, and what to do about damage.
 func (s *Store) explain(doing string, err error) error {
 	switch {
-	case err == nil, err == submsg.ErrConflict, err == ErrClosed:
+	case err == nil, errors.Is(err, submsg.ErrConflict), errors.Is(err, ErrClosed):
 		return err
-	case errors.Is(err, bolt.ErrDatabaseNotOpen):
+	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return ErrClosed
 	case errors.Is(err, errDamaged):
 		err = fmt.Errorf("%w: %w", ErrCorrupt, err)

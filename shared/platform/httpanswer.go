@@ -90,7 +90,7 @@ func callHTTP(app *App, r *http.Request) (a *answer) {
 	a = newAnswer()
 	defer func() {
 		if v := recover(); v != nil {
-			if v != http.ErrAbortHandler {
+			if v != http.ErrAbortHandler { //nolint:errorlint // the value of a panic, which net/http compares so too
 				logPanic(r.Context(), app.log(), "http", v)
 			}
 			a = problemAnswer(http.StatusInternalServerError, problemInternal, problemInternalDetail)

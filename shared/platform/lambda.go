@@ -24,7 +24,7 @@ func serveLambda(b *builder) error {
 	app, err := b.app(ctx)
 	if err != nil {
 		if report := reportInitError(b.getenv(envLambda), err); report != nil {
-			return fmt.Errorf("%w (and it could not be reported: %v)", err, report)
+			return fmt.Errorf("%w (and it could not be reported: %w)", err, report)
 		}
 		return err
 	}
@@ -72,7 +72,7 @@ func reportInitError(api string, cause error) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusAccepted {
 		return fmt.Errorf("the runtime API answered %s", response.Status)
 	}

@@ -171,7 +171,7 @@ func (p *Process) limited() http.Handler {
 			if v == nil {
 				return
 			}
-			if v == http.ErrAbortHandler {
+			if v == http.ErrAbortHandler { //nolint:errorlint // the value of a panic, which net/http compares so too
 				panic(v)
 			}
 			logPanic(ctx, p.App.log(), "http", v)

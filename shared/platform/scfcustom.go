@@ -131,7 +131,7 @@ func (l *scfCustomLoop) call(ctx context.Context, method, path string, body []by
 	if err != nil {
 		return reply{}, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	received, err := io.ReadAll(response.Body)
 	if err != nil {
 		return reply{}, err

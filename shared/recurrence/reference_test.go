@@ -149,7 +149,7 @@ func (d drawn) slowly(start, to time.Time) []time.Time {
 			begin := weekOf(t)
 			year := begin.AddDate(0, 0, 3).Year()
 			number := func(day time.Time) int { return 1 + (weekOf(day).AddDate(0, 0, 3).YearDay()-1)/7 }
-			weeks := 52
+			var weeks int
 			if lastWeek := weekOf(time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)); lastWeek.AddDate(0, 0, 3).Year() == year {
 				weeks = number(lastWeek)
 			} else {

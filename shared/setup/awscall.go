@@ -113,7 +113,7 @@ func (c *awsCaller) once(ctx context.Context, action awsAction, body []byte, out
 	if err != nil {
 		return fmt.Errorf("%s could not be reached: %w", action.service, err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, awsAnswer))
 	if err != nil {
 		return fmt.Errorf("%s: the answer broke off: %w", action.service, err)

@@ -42,7 +42,7 @@ func (f *Fault) Error() string {
 // Faults are the faults in an error of Read or Parse.
 func Faults(err error) []*Fault {
 	var f *Fault
-	switch many, ok := err.(interface{ Unwrap() []error }); { //nolint:errorlint // a joined error is taken apart on purpose
+	switch many, ok := err.(interface{ Unwrap() []error }); {
 	case ok:
 		var all []*Fault
 		for _, e := range many.Unwrap() {

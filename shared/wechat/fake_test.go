@@ -85,12 +85,6 @@ func (s *tokenStore) token() submsg.AccessToken {
 	return stored(s.rec)
 }
 
-func (s *tokenStore) put(t submsg.AccessToken) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.rec.Version, s.rec.Body = submsg.NewVersion(), &t
-}
-
 // fakeWeChat answers stable_token by WeChat's rules and everything else by a handler of the test's.
 type fakeWeChat struct {
 	mu      sync.Mutex

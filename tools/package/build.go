@@ -87,7 +87,7 @@ func packageAll(ctx context.Context, root, outDir string, t target, names []stri
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(work)
+	defer func() { _ = os.RemoveAll(work) }()
 
 	var packages []pack
 	var sums bytes.Buffer
