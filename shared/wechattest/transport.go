@@ -66,7 +66,7 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 // is the handler's own and goes on.
 func (t inProcess) serve(req *http.Request) (resp *http.Response, err error) {
 	defer func() {
-		if p := recover(); p == http.ErrAbortHandler {
+		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // the value of a panic, which net/http compares so too
 			resp, err = nil, errCut
 		} else if p != nil {
 			panic(p)
