@@ -11,8 +11,7 @@ const usage = `usage: standalone COMMAND
   tour     play the main job once against a simulated WeChat, and compare both sides
   serve    serve every function on one port: --config yuexin.yaml, or --sandbox
   check    validate a configuration and audit its templates
-  keygen   make an API key and its hash
-  cost     estimate the bill of a million messages on AWS`
+  keygen   make an API key and its hash`
 
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"tour":   tourCommand,

@@ -11,7 +11,7 @@ import (
 // in the end what it answered against what WeChat's side saw. That is every promise of the README at once.
 func TestNothingIsLostOrDoubledByKill(t *testing.T) {
 	t.Parallel()
-	plan := campaign{kills: 6, clients: 8, subscribers: 12, followers: 160, schedules: true, patience: 50 * time.Second}
+	plan := campaign{kills: 6, clients: 8, subscribers: 12, followers: 160, schedules: true, late: 25 * time.Second, patience: 50 * time.Second}
 	if testing.Short() { // without waiting for the leases of the killed: what they held may still be due
 		plan = campaign{kills: 3, clients: 4, subscribers: 6}
 	}
@@ -28,7 +28,7 @@ func TestNothingIsLostOrDoubledByKill(t *testing.T) {
 	}
 	work.end()
 	t.Logf("%d kills in %s: %d sends, %d answered", plan.kills, time.Since(began).Round(time.Millisecond), len(w.sends), w.answered())
-	if n := w.answered(); n < 20*plan.kills {
+	if n := w.answered(); n < 10*plan.kills {
 		t.Errorf("only %d sends were answered: that is no load", n)
 	}
 	calm := time.Now()
@@ -51,5 +51,6 @@ type campaign struct {
 	subscribers int           // of each client
 	followers   int           // more subscribers, who only follow the long-term template
 	schedules   bool          // one falls due after each start
+	late        time.Duration // some sent events come only then: later than a lease ends, sooner than a verdict
 	patience    time.Duration // for the leases of the killed to end; 0: what they held may still be due
 }

@@ -81,11 +81,15 @@ func newWorld(t *testing.T, plan campaign) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(sim.Close)
-	sim.Script(wechattest.Rules(
-		wechattest.Rule{Path: wechattest.PathSend, Percent: 1, Fault: wechattest.CutBefore()},
-		wechattest.Rule{Path: wechattest.PathSend, Percent: 1, Fault: wechattest.CutAfter()},
-		wechattest.Rule{Path: wechattest.PathSend, Percent: 20, Fault: wechattest.AnswerDelayed(60 * time.Millisecond)}, // something has to be under way
-	))
+	rules := []wechattest.Rule{
+		{Path: wechattest.PathSend, Percent: 1, Fault: wechattest.CutBefore()},
+		{Path: wechattest.PathSend, Percent: 1, Fault: wechattest.CutAfter()},
+		{Path: wechattest.PathSend, Percent: 15, Fault: wechattest.AnswerDelayed(60 * time.Millisecond)}, // something has to be under way
+	}
+	if plan.late > 0 {
+		rules = append(rules, wechattest.Rule{Path: wechattest.PathSend, Percent: 5, Fault: wechattest.AnswerDelayed(150 * time.Millisecond).And(wechattest.SentLate(plan.late))})
+	}
+	sim.Script(wechattest.Rules(rules...))
 	api := httptest.NewServer(sim)
 	t.Cleanup(api.Close)
 	w.sim = sim
@@ -220,7 +224,7 @@ func (w *world) follow(t *testing.T) {
 // quiesce waits until WeChat has no push under way.
 func (w *world) quiesce(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), w.late+30*time.Second)
 	defer cancel()
 	if err := w.sim.Wait(ctx); err != nil {
 		t.Fatal(err)

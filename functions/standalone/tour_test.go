@@ -28,6 +28,7 @@ var tourPromises = []string{
 }
 
 func TestTourShowsWhatTheReadmePromises(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	if err := playTour(t.Context(), 200, &out, nil); err != nil {
 		t.Fatalf("%v\n%s", err, &out)
@@ -46,6 +47,7 @@ func TestTourShowsWhatTheReadmePromises(t *testing.T) {
 }
 
 func TestTourOfTheProgramEndsWell(t *testing.T) {
+	t.Parallel()
 	stdout, stderr, code := runProgram(t, nil, "tour")
 	if code != 0 || stderr != "" {
 		t.Errorf("tour ended with %d and said %q", code, stderr)
@@ -57,6 +59,7 @@ func TestTourOfTheProgramEndsWell(t *testing.T) {
 
 // A tour that cannot fail shows nothing: each of these breaks what one side hears of the other, and must be found out.
 func TestTourFailsWhereTheTwoSidesDisagree(t *testing.T) {
+	t.Parallel()
 	const victim = `"oTour-bill-0003"`
 	sendsToVictim := func(r *http.Request) bool {
 		return r.URL.Path == wechattest.PathSend && strings.Contains(body(r), victim)

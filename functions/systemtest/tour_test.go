@@ -7,11 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -85,6 +87,14 @@ var clouds = []cloud{
 			return p
 		},
 	},
+}
+
+// The clouds play side by side, however few processors there are: they wait more than they work.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(len(clouds))); err != nil { // -parallel outranks it
+		panic(err)
+	}
+	os.Exit(m.Run())
 }
 
 func TestTheTourWithFunctionsAsProcesses(t *testing.T) {

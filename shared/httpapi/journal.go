@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -38,10 +39,10 @@ func (e *entry) concerns(openid string) {
 }
 
 // knownID is what a caller may choose as the id of a request.
-var knownID = regexp.MustCompile(`^[A-Za-z0-9_.=-]{1,64}$`)
+var knownID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.=-]{1,64}$`) })
 
 func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); knownID.MatchString(id) {
+	if id := r.Header.Get("X-Request-Id"); id != "" && knownID().MatchString(id) {
 		return id
 	}
 	var raw [12]byte

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
@@ -39,10 +40,13 @@ func showTimeIn(i submsg.Instant, zone *time.Location) string {
 }
 
 // durationForm is what may be written as a duration. Fractions and units below a second have no use here.
-var durationForm = regexp.MustCompile(`^(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?$`)
+// It is compiled when it is first needed, because every function pays for what is compiled at its start.
+var durationForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?$`)
+})
 
 func readDuration(s string) (time.Duration, error) {
-	m := durationForm.FindStringSubmatch(s)
+	m := durationForm().FindStringSubmatch(s)
 	if m == nil || s == "" {
 		return 0, errors.New(" is a duration such as 10m, 48h, 2d or 1h30m")
 	}

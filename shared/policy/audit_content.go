@@ -47,12 +47,12 @@ func (a *auditor) auditContent() {
 func (a *auditor) auditParams() {
 	for _, l := range a.in.lines {
 		place := fmt.Sprintf("content line %d", l.number)
-		for _, bad := range bracePattern.FindAllString(paramPattern.ReplaceAllString(l.text, "\n"), -1) {
+		for _, bad := range bracePattern().FindAllString(paramPattern().ReplaceAllString(l.text, "\n"), -1) {
 			a.report(RuleContentParams, Error, place,
 				fmt.Sprintf("%q is no parameter: it is written {{name.DATA}}, without blanks, DATA in capitals.", bad),
 				fmt.Sprintf("“%s”不是合法参数：应写作 {{name.DATA}}，不含空格，DATA 大写。", bad))
 		}
-		if m := adjacentPattern.FindString(l.text); m != "" {
+		if m := adjacentPattern().FindString(l.text); m != "" {
 			a.report(RuleContentAdjacent, Error, place,
 				fmt.Sprintf("%s: two parameters side by side are one parameter.", m),
 				fmt.Sprintf("%s：直接相连的两个参数应合并为一个。", m))

@@ -3,6 +3,7 @@ package policy
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // The audit reads content with a parser of its own, since it must see what is
@@ -23,14 +24,18 @@ type contentLine struct {
 	params []string
 }
 
+// The patterns are compiled when an audit first needs them: a function that starts cold does not wait for them.
+
 // paramPattern is a well-formed parameter: {{name.DATA}}.
-var paramPattern = regexp.MustCompile(`\{\{([A-Za-z][A-Za-z0-9_]*)\.DATA\}\}`)
+var paramPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{([A-Za-z][A-Za-z0-9_]*)\.DATA\}\}`) })
 
 // adjacentPattern is two parameters with nothing but blanks between them.
-var adjacentPattern = regexp.MustCompile(`\{\{[A-Za-z][A-Za-z0-9_]*\.DATA\}\}[ \t　]*\{\{[A-Za-z][A-Za-z0-9_]*\.DATA\}\}`)
+var adjacentPattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\{\{[A-Za-z][A-Za-z0-9_]*\.DATA\}\}[ \t　]*\{\{[A-Za-z][A-Za-z0-9_]*\.DATA\}\}`)
+})
 
 // bracePattern is a stretch in braces, closed or not.
-var bracePattern = regexp.MustCompile(`[{｛][^}｝\n]*(?:[ 　]*[}｝])*|[}｝]+`)
+var bracePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[{｛][^}｝\n]*(?:[ 　]*[}｝])*|[}｝]+`) })
 
 func parseContent(text string) content {
 	c := content{text: text}
@@ -50,7 +55,7 @@ func parseContent(text string) content {
 			l.label = strings.TrimSpace(head[:i])
 			l.wide = strings.HasPrefix(head[i:], "：")
 		}
-		for _, m := range paramPattern.FindAllStringSubmatch(line, -1) {
+		for _, m := range paramPattern().FindAllStringSubmatch(line, -1) {
 			l.params = append(l.params, m[1])
 		}
 		c.lines = append(c.lines, l)
@@ -60,7 +65,7 @@ func parseContent(text string) content {
 
 // fixed is the text without its parameters, whether they are well formed or not.
 func (c content) fixed() string {
-	return bracePattern.ReplaceAllString(paramPattern.ReplaceAllString(c.text, ""), "")
+	return bracePattern().ReplaceAllString(paramPattern().ReplaceAllString(c.text, ""), "")
 }
 
 // has reports whether a parameter of that name occurs.

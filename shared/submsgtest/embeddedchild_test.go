@@ -25,8 +25,8 @@ import (
 // childVariable makes a test binary the child.
 const childVariable = "YUEXIN_TEST_EMBEDDED_CHILD"
 
-// question is one call to the store in a file.
-type question struct {
+// Question is one call to the store in a file. It and Reply are exported for net/rpc.
+type Question struct {
 	Path             string
 	Now              time.Time
 	Op               string
@@ -37,8 +37,8 @@ type question struct {
 	Until            submsg.Instant
 }
 
-// reply is what came of it.
-type reply struct {
+// Reply is what came of it.
+type Reply struct {
 	Conflict bool
 	Err      string
 	Records  []wireRecord
@@ -82,7 +82,7 @@ type file struct {
 	now   atomic.Pointer[time.Time]
 }
 
-func (f *Files) of(q *question) (*file, error) {
+func (f *Files) of(q *Question) (*file, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	one := f.open[q.Path]
@@ -100,7 +100,7 @@ func (f *Files) of(q *question) (*file, error) {
 }
 
 // Ask answers one question.
-func (f *Files) Ask(q question, r *reply) error {
+func (f *Files) Ask(q Question, r *Reply) error {
 	one, err := f.of(&q)
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ type remote struct {
 
 var _ submsg.Store = (*remote)(nil)
 
-func (r *remote) ask(q question) (answer reply, err error) {
+func (r *remote) ask(q Question) (answer Reply, err error) {
 	q.Path, q.Now = r.path, r.now()
 	if err := r.child.client.Load().Call("Files.Ask", q, &answer); err != nil {
 		return answer, fmt.Errorf("%s: no answer from the process of the store: %w", q.Op, err)
@@ -207,7 +207,7 @@ func (r *remote) ask(q question) (answer reply, err error) {
 	return answer, nil
 }
 
-func (r *remote) records(q question) ([]submsg.Record, error) {
+func (r *remote) records(q Question) ([]submsg.Record, error) {
 	answer, err := r.ask(q)
 	if err != nil {
 		return nil, err
@@ -223,7 +223,7 @@ func (r *remote) records(q question) ([]submsg.Record, error) {
 
 // Load implements submsg.Store.
 func (r *remote) Load(_ context.Context, keys ...submsg.Key) ([]submsg.Record, error) {
-	return r.records(question{Op: "load", Keys: keys})
+	return r.records(Question{Op: "load", Keys: keys})
 }
 
 // Save implements submsg.Store.
@@ -232,24 +232,24 @@ func (r *remote) Save(_ context.Context, rec submsg.Record) (submsg.Version, err
 	if err != nil {
 		return 0, err
 	}
-	answer, err := r.ask(question{Op: "save", Record: w})
+	answer, err := r.ask(Question{Op: "save", Record: w})
 	return answer.Version, err
 }
 
 // Delete implements submsg.Store.
 func (r *remote) Delete(_ context.Context, k submsg.Key, v submsg.Version) error {
-	_, err := r.ask(question{Op: "delete", Keys: []submsg.Key{k}, Record: wireRecord{Record: submsg.Record{Version: v}}})
+	_, err := r.ask(Question{Op: "delete", Keys: []submsg.Key{k}, Record: wireRecord{Record: submsg.Record{Version: v}}})
 	return err
 }
 
 // List implements submsg.Store.
 func (r *remote) List(_ context.Context, partition, after string, limit int) ([]submsg.Record, error) {
-	return r.records(question{Op: "list", Partition: partition, After: after, Limit: limit})
+	return r.records(Question{Op: "list", Partition: partition, After: after, Limit: limit})
 }
 
 // Due implements submsg.Store.
 func (r *remote) Due(_ context.Context, shard int, until submsg.Instant, limit int) ([]submsg.DueItem, error) {
-	answer, err := r.ask(question{Op: "due", Shard: shard, Until: until, Limit: limit})
+	answer, err := r.ask(Question{Op: "due", Shard: shard, Until: until, Limit: limit})
 	return answer.Items, err
 }
 
