@@ -18,6 +18,7 @@ var commands = map[string]func(ctx context.Context, args []string) error{
 	"serve":  serveCommand,
 	"check":  checkCommand,
 	"keygen": keygenCommand,
+	"cost":   costCommand,
 }
 
 // exitCode is the error of a command that has said all there is to say and only has a code left.

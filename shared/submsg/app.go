@@ -45,7 +45,7 @@ type Catalog struct {
 	ids  []string
 }
 
-// NewCatalog indexes the apps and compiles their rules; word lists that cannot be compiled are its error. The
+// NewCatalog indexes the apps and prepares their rules; words that cannot be used are its error. The
 // order of apps is kept.
 func NewCatalog(apps []*App) (*Catalog, error) {
 	c := &Catalog{byID: make(map[string]*App, len(apps))}

@@ -114,7 +114,8 @@ func (s *Service) freshHealth(ctx context.Context, appid string) (*Health, error
 // for an hour: what is due stays due.
 func (s *Service) Tick(ctx context.Context) error {
 	s.init()
-	oldest := s.now()
+	began := s.now()
+	oldest := began
 	var errs []error
 	var keys []Key
 	for i, from := 0, rand.IntN(DueShards); i < DueShards; i++ {
@@ -137,7 +138,7 @@ func (s *Service) Tick(ctx context.Context) error {
 		}
 	}
 	wake = append(wake, s.fireAudiences(ctx, schedules)...)
-	s.Metrics.Observe("", "oldest_due_seconds", s.now().Sub(oldest).Seconds())
+	s.Metrics.Observe("", "oldest_due_seconds", began.Sub(oldest).Seconds())
 	if s.Waker != nil {
 		s.wake(ctx, wake...)
 	} else {

@@ -126,7 +126,9 @@ func (s *Service) addHold(ctx context.Context, app *App, templateID string, why 
 	})
 	if err == nil && added {
 		s.Log.ErrorContext(ctx, "WeChat holds sends", "appid", app.Rules.AppID, "template_id", scope, "errcode", why.code)
-		s.Metrics.Count(app.Rules.AppID, scope, "suspended", 1)
+		if !why.day {
+			s.Metrics.Count(app.Rules.AppID, scope, "suspended", 1)
+		}
 		detail := map[string]string{"errcode": strconv.Itoa(made.Code), "rule": made.Rule}
 		if made.Strike > 0 {
 			detail["strike"] = strconv.Itoa(made.Strike)

@@ -109,6 +109,7 @@ func (s *Service) countSend(c *carriage, b *Send, due Instant) {
 		s.counters.add(s.Now(), b.AppID, b.TemplateID, string(b.State))
 		if b.Reason != nil {
 			s.counters.add(s.Now(), b.AppID, b.TemplateID, "reason_"+b.Reason.Code)
+			s.Metrics.Count(b.AppID, b.TemplateID, "reason_"+b.Reason.Code, 1)
 		}
 	}
 	if b.State == SendSent {

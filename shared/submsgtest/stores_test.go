@@ -49,17 +49,23 @@ type setting struct {
 var settings = []setting{
 	{"embedded", 100, inFile},
 	{"embedded, killed", 100, inKilledProcess},
-	{"dynamodb", 30, onDynalite},
-	{"dynamodb, killed", 20, onKilledDynalite},
-	{"dynamodb, bad network", 20, onABadNetwork},
+	{"dynamodb", 20, onDynalite},
+	{"dynamodb, killed", 12, onKilledDynalite},
+	{"dynamodb, bad network", 12, onABadNetwork},
 	{"redis", 100, func(t *testing.T) submsgtest.Open { return onRedis(redistest.Start(t).URL() + "?") }},
 	{"redis, killed", 100, onKilledRedis},
 	{"redis cluster", 50, func(t *testing.T) submsgtest.Open { return onRedis(redistest.StartCluster(t, 3, false).URL() + "&") }},
 	{"redis cluster, killed", 50, onKilledCluster},
 }
 
+// inShort says which settings -short keeps: the race detector's run looks at our code, not at the servers.
+func (s setting) inShort() bool { return s.name == "embedded" || s.name == "redis" }
+
 func TestInvariants(t *testing.T) {
 	for _, s := range settings {
+		if testing.Short() && !s.inShort() {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			open := s.start(t)
@@ -73,6 +79,9 @@ func TestInvariants(t *testing.T) {
 
 func TestHistories(t *testing.T) {
 	for _, s := range settings {
+		if testing.Short() && !s.inShort() {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			open := s.start(t)
