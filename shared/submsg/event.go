@@ -84,6 +84,12 @@ func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
 	return best
 }
 
+// overturned reports whether an event contradicts a credit that was given back: the very attempt that had been found
+// "not sent" went out after all. What an earlier attempt gave back stays given back.
+func overturned(was, next *Send) bool {
+	return was != nil && was.Credit == CreditReturned && was.Attempts == next.Attempts
+}
+
 // applyEvent is the send after its event. It stands above every other account of the send.
 func applyEvent(app string, c candidate, s *Send, ev SentEvent, now Instant) *Send {
 	var next Send

@@ -192,7 +192,7 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 			s.sawEvent(ctx, appid, next.AttemptAt)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
 			s.counters.add(s.Now(), appid, next.TemplateID, string(next.State))
-			if was := sends[i]; was != nil && was.Credit == CreditReturned {
+			if overturned(sends[i], next) {
 				return s.takeBack(ctx, app, next)
 			}
 			return nil
