@@ -11,7 +11,8 @@ const usage = `usage: standalone COMMAND
   tour     play the main job once against a simulated WeChat, and compare both sides
   serve    serve every function on one port: --config yuexin.yaml, or --sandbox
   check    validate a configuration and audit its templates
-  keygen   make an API key and its hash`
+  keygen   make an API key and its hash
+  cost     estimate the bill of a million messages on AWS`
 
 var commands = map[string]func(ctx context.Context, args []string) error{
 	"tour":   tourCommand,

@@ -66,7 +66,9 @@ type jobWork struct {
 
 // save writes the job's progress. While work goes on it falls due at the end of this worker's lease, which outlives
 // every reservation made under it; handed on, at once.
-func (w *jobWork) save(ctx context.Context, next *Job, handOn bool) error {
+func (w *jobWork) save(ctx context.Context, job *Job, handOn bool) error {
+	saved := *job // what was loaded belongs to the store, and is not changed
+	next := &saved
 	next.UpdatedAt = w.s.now()
 	rec := Record{Key: w.rec.Key, Version: w.rec.Version, Due: w.s.leaseEnd(ctx).Add(time.Second), Body: next}
 	switch {

@@ -21,6 +21,9 @@ type victim interface {
 	Restart()
 }
 
+// fewestKills is how often a server must have been killed for a test to have shown anything.
+const fewestKills = 3
+
 // killing makes stores by open whose servers are killed in the middle of what they do, one of them after some `every`
 // calls. It is started again at once, but every third time only when a call has failed: the stores bridge short outages
 // by themselves.
@@ -42,7 +45,11 @@ func killing(t *testing.T, open submsgtest.Open, every int, victims ...victim) s
 	go func() {
 		defer close(stopped)
 		for {
-			for next := calls.Load() + int64(every/2+rand.IntN(every)); calls.Load() < next; {
+			gap := every
+			if kills < fewestKills { // they must come about in the shortest run too
+				gap = every / 4
+			}
+			for next := calls.Load() + int64(gap/2+rand.IntN(gap)); calls.Load() < next; {
 				select {
 				case <-stop:
 					return
@@ -65,7 +72,7 @@ func killing(t *testing.T, open submsgtest.Open, every int, victims ...victim) s
 		close(stop)
 		<-stopped
 		t.Logf("%d worlds, %d calls, killed %d times, %d calls failed for good", len(stores), calls.Load(), kills, failures())
-		if kills < 3 {
+		if kills < fewestKills {
 			t.Errorf("the server was killed %d times only: the test shows little; let it be killed more often than every %d calls", kills, every)
 		}
 	})
