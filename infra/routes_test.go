@@ -84,7 +84,7 @@ func TestEveryPathReachesItsFunction(t *testing.T) {
 		{"POST", app + "/templates:audit", "manage"},
 		{"GET", app + "/stats", "manage"},
 		{"POST", app + "/opens", "manage"},
-		{"GET", app + "/suspensions", "manage"},
+		{"GET", app + "/holds", "manage"},
 		{"GET", "/console", "manage"},
 		{"GET", "/healthz", "manage"},
 		{"GET", "/favicon.ico", "manage"},

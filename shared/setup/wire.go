@@ -78,7 +78,8 @@ func (c *Config) Wire(s Surroundings) (*Wired, error) {
 		}
 		return nil, err
 	}
-	client, err := wechat.New(c.weChat(store, secrets, s))
+	metrics := newMetrics(s.Getenv, s.Now)
+	client, err := wechat.New(c.weChat(store, secrets, s, metrics))
 	if err != nil {
 		return fail(err)
 	}
@@ -92,7 +93,7 @@ func (c *Config) Wire(s Surroundings) (*Wired, error) {
 	}
 	w.Service = &submsg.Service{
 		Apps: catalog, Store: store, WeChat: client, Provider: endpoints, Webhook: endpoints, Log: s.Log, Now: s.Now,
-		Pseudonym: pseudonym, TickEvery: s.TickEvery, Metrics: newMetrics(s.Getenv, s.Now),
+		Pseudonym: pseudonym, TickEvery: s.TickEvery, Metrics: metrics,
 	}
 	if s.Bodies != nil {
 		w.Service.Waker = &waker{s.Bodies}
@@ -145,8 +146,8 @@ func (c *Config) openStore(w *Wired, secrets *vault, clouds *clouds, now func() 
 	return nil, fmt.Errorf("store.kind %q is not known", c.Store.Kind)
 }
 
-func (c *Config) weChat(store submsg.Store, secrets *vault, s Surroundings) wechat.Config {
-	cfg := wechat.Config{Store: store, Now: s.Now, Log: s.Log, Timeout: submsg.DefaultCallTimeout}
+func (c *Config) weChat(store submsg.Store, secrets *vault, s Surroundings, metrics submsg.Metrics) wechat.Config {
+	cfg := wechat.Config{Store: store, Now: s.Now, Log: s.Log, Metrics: metrics, Timeout: submsg.DefaultCallTimeout}
 	for i := range c.Apps {
 		a := &c.Apps[i]
 		cfg.Apps = append(cfg.Apps, wechat.App{

@@ -62,8 +62,9 @@ type Config struct {
 	// concurrent sends, or the surplus dials anew each time.
 	IdleConns int
 
-	Now func() time.Time // nil means time.Now
-	Log *slog.Logger     // nil discards
+	Now     func() time.Time // nil means time.Now
+	Log     *slog.Logger     // nil discards
+	Metrics submsg.Metrics   // counts fetched access tokens as token_refresh; nil counts nothing
 
 	RootCAs *x509.CertPool // nil means the system's
 	// Dial opens connections; nil means a net.Dialer. Proxies named in the environment are not used.
@@ -78,6 +79,7 @@ type Client struct {
 	header  http.Header     // shared by every request and never changed
 	timeout time.Duration
 	now     func() time.Time
+	metrics submsg.Metrics // may be nil
 }
 
 var _ submsg.WeChat = (*Client)(nil)
@@ -100,6 +102,7 @@ func New(cfg Config) (*Client, error) {
 		header:  http.Header{"Content-Type": {"application/json; charset=utf-8"}, "User-Agent": {"yuexin"}},
 		timeout: cfg.Timeout,
 		now:     cfg.Now,
+		metrics: cfg.Metrics,
 	}
 	if c.timeout <= 0 {
 		c.timeout = 5 * time.Second

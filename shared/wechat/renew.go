@@ -156,5 +156,8 @@ func (s *tokenSource) fetchWith(ctx context.Context, secret string, force bool) 
 	if reply.Token == "" || reply.ExpiresIn <= 0 {
 		return nil, fmt.Errorf("wechat: stable_token of app %s: the answer holds no token that is still good", s.account.AppID)
 	}
+	if m := s.client.metrics; m != nil {
+		m.Count(s.account.AppID, "", "token_refresh", 1)
+	}
 	return s.newToken(reply.Token, asked.Add(time.Duration(min(reply.ExpiresIn, 7200))*time.Second)), nil
 }

@@ -27,9 +27,10 @@ const (
 	renewPause = 20 * time.Second
 
 	// Without any token, failures are remembered this long: each send would ask again, and WeChat allows 10,000
-	// token calls a minute. A refusal waits for an operator, so it is asked less often.
+	// token calls a minute. A refusal other than "busy" waits for an operator, so it is asked less often.
 	failurePause = 2 * time.Second
 	refusedPause = 15 * time.Second
+	codeBusy     = -1
 
 	// storeTimeout bounds each access to the table. A slow table must not hold up sends: without it the
 	// token is fetched, which in WeChat's normal mode returns the same token to everyone.
@@ -148,7 +149,7 @@ func (s *tokenSource) use(t *token) *token {
 func (s *tokenSource) fail(err error) error {
 	pause := failurePause
 	var refused *APIError
-	if errors.As(err, &refused) {
+	if errors.As(err, &refused) && refused.Code != codeBusy {
 		pause = refusedPause
 	}
 	s.failure.Store(&tokenFailure{err: err, until: s.client.now().Add(pause)})

@@ -3,6 +3,7 @@ package wechat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -256,6 +257,41 @@ func TestRefusalOfATokenIsToldWithItsCodeAndNotAskedForAgainAtOnce(t *testing.T)
 	l.clock.pass(refusedPause)
 	l.mustSend(c)
 }
+
+func TestABusyWeChatIsAskedForATokenAgainSoon(t *testing.T) {
+	l := newLab(t)
+	l.wechat.refuse = `{"errcode":-1,"errmsg":"system error rid: 1"}`
+	c := l.client()
+	if r := l.send(c); !r.NotSent {
+		t.Fatalf("got %+v", r)
+	}
+	l.wechat.with(func() { l.wechat.refuse = "" })
+	l.clock.pass(failurePause)
+	l.mustSend(c)
+}
+
+func TestEveryFetchedTokenIsCounted(t *testing.T) {
+	l := newLab(t)
+	counted := &counts{}
+	counting := func(cfg *Config) { cfg.Metrics = counted }
+	c := l.client(counting)
+	l.mustSend(c)
+	l.mustSend(c)
+	l.mustSend(l.client(counting)) // finds it in the table
+	l.refuseAll()                  // asked for again, and then forced
+	l.mustSend(c)
+	l.mustHaveFetched(3)
+	if got, want := counted.String(), "[wx0123456789abcdef token_refresh 1] [wx0123456789abcdef token_refresh 1] [wx0123456789abcdef token_refresh 1] "; got != want {
+		t.Errorf("counted %s, want %s", got, want)
+	}
+}
+
+// counts are metrics that tell what they were told.
+type counts struct{ strings.Builder }
+
+func (c *counts) Count(appid, _, what string, n int) { fmt.Fprintf(c, "[%s %s %d] ", appid, what, n) }
+
+func (c *counts) Observe(string, string, float64) {}
 
 func TestRotatedSecretIsPickedUp(t *testing.T) {
 	l := newLab(t)
