@@ -19,12 +19,26 @@ type Asked struct {
 	Accepted bool   // a 2xx was given
 }
 
+// Rounds of a recovery, each a tick 40 seconds after the last: in so many every lease has ended and every verdict is
+// given, unless work was put off because the store was away. More than the most means that something never ends.
+const (
+	recoveryRounds     = 8
+	mostRecoveryRounds = 200
+
+	// longestBackoff is more than any work waits after a failure. What is due later waits for something else: the end of
+	// a hold, or an operator.
+	longestBackoff = 6 * time.Minute
+)
+
 // Recover runs a fresh process until nothing is under way: leases end, what is due is done, every push arrives.
 func (w *World) Recover() {
 	w.T.Helper()
 	w.Sim.Script(nil)
 	w.Start(nil)
-	for round := 0; round < 8; {
+	for round, all := 0, 0; round < recoveryRounds || w.underWay(); all++ {
+		if all == mostRecoveryRounds {
+			w.T.Fatalf("work is still under way after %d ticks", all)
+		}
 		failed := w.failures()
 		w.Sim.DeliverAll()
 		w.Clock.Advance(40 * time.Second)
@@ -36,6 +50,43 @@ func (w *World) Recover() {
 		}
 	}
 	w.Sim.DeliverAll()
+}
+
+// underWay reports whether a job or a send still waits for a worker. An unknown send waits for its verdict, which may
+// never come; a schedule for its next occurrence, which is not this recovery's.
+func (w *World) underWay() bool {
+	w.T.Helper()
+	ctx := context.Background()
+	for shard := range submsg.DueShards {
+		var recs []submsg.Record
+		if err := w.asks(func() error {
+			items, err := w.Base.Due(ctx, shard, submsg.At(w.Clock.Now().Add(longestBackoff)), 1000)
+			if err != nil || len(items) == 0 {
+				return err
+			}
+			keys := make([]submsg.Key, len(items))
+			for i, it := range items {
+				keys[i] = it.Key
+			}
+			recs, err = w.Base.Load(ctx, keys...)
+			return err
+		}); err != nil {
+			w.T.Fatalf("what is due after recovery: %v", err)
+		}
+		for _, rec := range recs {
+			switch b := rec.Body.(type) {
+			case *submsg.Job:
+				if !b.Done {
+					return true
+				}
+			case *submsg.Send:
+				if b.State == submsg.SendQueued || b.State == submsg.SendSending {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // Judge compares the ledger with the simulator's truth, for the given subscribers and the sends that were asked for.

@@ -19,10 +19,6 @@ import (
 	"github.com/yuexin-dev/yuexin/shared/submsgtest"
 )
 
-// disturbed adds the settings over a disturbed dynalite. They are not in the daily run: it spends so long in its one
-// thread that jobs given up meanwhile come back later than the tests wait for them.
-var disturbed = flag.Bool("disturbed", false, "run over a killed dynalite, and one behind a bad network, too")
-
 var histories = flag.Int("histories", 0, "random histories to run over each store, instead of its own number")
 
 // sideBySide is how many worlds there are at a time. They wait more than they work: for leases of processes that have
@@ -65,14 +61,9 @@ var settings = []setting{
 // inShort says which settings -short keeps: the race detector's run looks at our code, not at the servers.
 func (s setting) inShort() bool { return s.name == "embedded" || s.name == "redis" }
 
-// left says which settings this run leaves out.
-func (s setting) left() bool {
-	return testing.Short() && !s.inShort() || !*disturbed && (s.name == "dynamodb, killed" || s.name == "dynamodb, bad network")
-}
-
 func TestInvariants(t *testing.T) {
 	for _, s := range settings {
-		if s.left() {
+		if testing.Short() && !s.inShort() {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {
@@ -88,7 +79,7 @@ func TestInvariants(t *testing.T) {
 
 func TestHistories(t *testing.T) {
 	for _, s := range settings {
-		if s.left() {
+		if testing.Short() && !s.inShort() {
 			continue
 		}
 		t.Run(s.name, func(t *testing.T) {

@@ -101,6 +101,12 @@ func (w *World) asks(request func() error) error {
 	return err
 }
 
+// cutOff reports whether err says that an earlier try of the same request got no answer from an unsteady store and has
+// left a reservation behind. What became of it shows after the recovery.
+func (w *World) cutOff(err error) bool {
+	return w.unsteady != nil && problemIs(err, submsg.CodeInProgress)
+}
+
 // await returns when an unsteady store is there.
 func (w *World) await() {
 	if w.unsteady == nil {
