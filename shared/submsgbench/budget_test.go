@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/memory"
+	"github.com/yuexin-dev/yuexin/shared/redistest"
 	"github.com/yuexin-dev/yuexin/shared/storetest"
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 	"github.com/yuexin-dev/yuexin/shared/submsgtest"
@@ -130,6 +131,55 @@ func TestBudgetOfAMessageForLater(t *testing.T) {
 		t.Fatalf("%d of %d messages were sent", got, messages)
 	}
 	hold(t, counts, messages, "accepted, then sent by a worker", 3.05)
+}
+
+// What the client of Redis really asks over its connections is what the port's calls say, and nothing besides.
+func TestRoundTripsOverRedis(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the server is not what the race detector looks at")
+	}
+	const n = 1000
+	clock := &submsgtest.Clock{}
+	server := redistest.Start(t)
+	proxy := redistest.NewProxy(t, server.Addr)
+	s, openids := bare(t, redisAt(t, "redis://"+proxy.Addr, clock.Now), clock, 8, n)
+	w := &told{}
+	s.WeChat = w
+	begun := proxy.Requests()
+	spent := func(what string, budget float64) {
+		t.Helper()
+		if err := s.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.calls.Swap(0); got != n {
+			t.Fatalf("%s: %d of %d messages were sent", what, got, n)
+		}
+		now := proxy.Requests()
+		trips := float64(now-begun) / n
+		begun = now
+		t.Logf("%s: %.3f round trips for each of %d messages", what, trips, n)
+		if trips > budget {
+			t.Errorf("%s: %.3f round trips for each message, the budget is %.2f", what, trips, budget)
+		}
+	}
+	onDemand := func(text string) {
+		for _, req := range requests(openids) {
+			req.Data["thing4"] = text
+			if view, _, err := s.CreateSend(context.Background(), appID, text+req.OpenID, req); err != nil || view.State != submsg.SendSent {
+				t.Fatalf("%v, %+v", err, view)
+			}
+		}
+	}
+	onDemand("first")
+	spent("on demand, the subscriber's first", 3.05)
+	scheduleNow(t, s)
+	clock.Advance(2 * time.Second)
+	if err := s.Tick(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	spent("scheduled", 2.35) // pages are read together, so that each message pays a part only
+	onDemand("later")
+	spent("on demand, after another send whose result is still to be applied", 4.05)
 }
 
 // hold compares what was written for each message with its budget.

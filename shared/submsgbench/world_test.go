@@ -19,6 +19,8 @@ import (
 	"github.com/yuexin-dev/yuexin/shared/fields"
 	"github.com/yuexin-dev/yuexin/shared/memory"
 	"github.com/yuexin-dev/yuexin/shared/policy"
+	"github.com/yuexin-dev/yuexin/shared/redis"
+	"github.com/yuexin-dev/yuexin/shared/redistest"
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 	"github.com/yuexin-dev/yuexin/shared/submsgtest"
 	"github.com/yuexin-dev/yuexin/shared/wechat"
@@ -48,13 +50,33 @@ var stores = []struct {
 	name   string
 	open   openStore
 	others int
-}{{"memory", inMemory, 50_000}, {"embedded", inFile, 0}}
+}{{"memory", inMemory, 50_000}, {"embedded", inFile, 0}, {"redis", onRedis, 0}}
 
 func inMemory(_ testing.TB, now func() time.Time) submsg.Store { return memory.New(now) }
 
 func inFile(b testing.TB, now func() time.Time) submsg.Store {
 	b.Helper()
 	s, err := embedded.Open(filepath.Join(b.TempDir(), "yuexin.db"), embedded.Options{Now: now})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return s
+}
+
+// onRedis is a server of its own that syncs its file before it answers, as the embedded store does.
+func onRedis(b testing.TB, now func() time.Time) submsg.Store {
+	b.Helper()
+	return redisAt(b, redistest.Start(b).URL(), now)
+}
+
+func redisAt(b testing.TB, url string, now func() time.Time) submsg.Store {
+	b.Helper()
+	s, err := redis.Open(redis.Config{URL: url, Now: now})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -176,7 +198,7 @@ func (w *world) save(b testing.TB, k submsg.Key, body submsg.Body) {
 	}
 }
 
-// subscriber is a typical one: a credit of the one-time template, the long-term one on, some sends of the last days.
+// subscriber is a typical one: two credits of the one-time template, the long-term one on, some sends of the last days.
 func subscriber(openid, topic string, now submsg.Instant) *submsg.Subscriber {
 	const day = 24 * time.Hour
 	sub := &submsg.Subscriber{
@@ -184,7 +206,7 @@ func subscriber(openid, topic string, now submsg.Instant) *submsg.Subscriber {
 		Subscriptions: []submsg.Subscription{
 			{TemplateID: bill, State: submsg.StateActive, Generation: 1, AcceptedAt: now.Add(-9 * day), UpdatedAt: now.Add(-9 * day), Recent: []submsg.Recent{
 				{SendID: "abcdefghijklmnopqrstuvwxyz", At: now.Add(-6 * day), Fingerprint: 5 << 60}, {SendID: "bcdefghijklmnopqrstuvwxyza", At: now.Add(-3 * day), Fingerprint: 6 << 60}}},
-			{TemplateID: order, State: submsg.StateActive, Credits: 1, AcceptedAt: now.Add(-9 * day), UpdatedAt: now.Add(-9 * day), Recent: []submsg.Recent{
+			{TemplateID: order, State: submsg.StateActive, Credits: 2, AcceptedAt: now.Add(-9 * day), UpdatedAt: now.Add(-9 * day), Recent: []submsg.Recent{
 				{SendID: "cdefghijklmnopqrstuvwxyzab", At: now.Add(-4 * day), Fingerprint: 7 << 60}}},
 		},
 	}
