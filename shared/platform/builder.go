@@ -69,8 +69,7 @@ func (b *builder) invoke(ctx context.Context, requestID string, payload []byte) 
 	return app.Invoke(ctx, payload)
 }
 
-// closeTime is what App.Close gets on a cloud. Lambda kills a process 500 ms after SIGTERM where only an
-// internal extension is registered (docs.aws.amazon.com/lambda, "Lambda execution environment lifecycle").
+// closeTime is what App.Close gets on SCF, whose documentation does not say how long it waits.
 const closeTime = 300 * time.Millisecond
 
 // close flushes the App where there is one.

@@ -44,9 +44,9 @@ type App struct {
 	// every other source logs the failure and drops the message, since the timer finds what it left.
 	Queue func(ctx context.Context, messages []Message) (failed []string, err error)
 
-	// Close flushes what must not be lost when the process ends (SIGTERM). Optional. On Lambda setting it
-	// costs one more request at cold start, because only a process that registered an extension is told
-	// of its end; it then has about 300 ms.
+	// Close flushes what must not be lost when the process ends (SIGTERM). Optional. Lambda does not call it: it
+	// tells of the end only a process that has registered an extension, which is one more request at every cold
+	// start.
 	Close func(ctx context.Context) error
 
 	// Log receives what the platform has to say about this App: panics, dropped messages. nil means

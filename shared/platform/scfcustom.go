@@ -23,11 +23,6 @@ const (
 // because code that fences its work by the deadline must have one.
 const scfDefaultLimit = 3 * time.Second
 
-// scfInitTime limits the first attempt to build the App on the custom runtime. The platform allows an
-// initialisation 65 s by default; one that takes longer than this fares better inside an invocation, where
-// the reason reaches the caller.
-const scfInitTime = 10 * time.Second
-
 // serveSCFCustom runs the loop of SCF's custom runtime (cloud.tencent.com/document/product/583/47274).
 func serveSCFCustom(b *builder) error {
 	host, port := b.getenv(envSCFCustom), b.getenv(envSCFCustomPort)
@@ -38,11 +33,6 @@ func serveSCFCustom(b *builder) error {
 		port = scfCustomPort
 	}
 	b.closeOnSIGTERM()
-	ctx, cancel := context.WithTimeout(context.Background(), scfInitTime)
-	if _, err := b.app(ctx); err != nil {
-		slog.Error("the function did not start; the next invocation tries again", "error", err)
-	}
-	cancel()
 	loop := scfCustomLoop{
 		base:   "http://" + net.JoinHostPort(host, port) + "/runtime/",
 		client: runtimeClient(),
@@ -154,4 +144,11 @@ func (l *scfCustomLoop) wait(ctx context.Context, failures int, doing string, ca
 	case <-time.After(pause):
 	case <-ctx.Done():
 	}
+}
+
+// runtimeClient returns a client for a runtime's own API, which is on this machine: never through a proxy
+// that the function's environment names, and without a time limit, because asking for the next event waits
+// as long as there is none.
+func runtimeClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2}}
 }

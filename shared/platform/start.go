@@ -28,14 +28,9 @@ const (
 // With none of them the process ends with one line that says so and exit code 1. The build tag noscfgo leaves
 // SCF's Go runtime out of a binary that will never meet it, which makes it a good deal smaller.
 //
-// build is called once. When, and what its failure means:
-//
-//   - Lambda: at process start. A failure is reported to the runtime API as an initialisation error and ends
-//     the process; Lambda starts another one for the next invocation.
-//   - SCF custom runtime: at process start. That runtime has no way to report a failure, so the function
-//     still declares itself ready, tries again at each invocation and fails that one with the reason.
-//   - SCF Go runtime: at the first invocation, because the environment arrives with it. A failure fails the
-//     invocation, and the next one tries again.
+// build is called once, at the first invocation: SCF's Go runtime sets the environment no sooner, and elsewhere the
+// process is ready for its event that much earlier. A failure fails the invocation with its reason, and the next one
+// tries again.
 func Start(name string, build Build) {
 	err := start(newBuilder(name, build, os.Getenv))
 	fmt.Fprintln(os.Stderr, strings.ReplaceAll(err.Error(), "\n", "; "))

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -21,10 +20,6 @@ type LambdaProcess struct {
 	// Timeout is the function's time limit, after which its process is killed. Set it before the first
 	// invocation.
 	Timeout time.Duration
-
-	mu         sync.Mutex
-	initError  *FunctionError
-	extensions []string
 }
 
 var _ Runtime = (*LambdaProcess)(nil)
@@ -38,9 +33,6 @@ func Lambda(t testing.TB, binary string, env map[string]string) *LambdaProcess {
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.handleNext)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", p.handleResponse)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", p.handleError)
-	mux.HandleFunc("POST /2018-06-01/runtime/init/error", p.handleInitError)
-	mux.HandleFunc("POST /2020-01-01/extension/register", p.handleRegister)
-	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.CloseClientConnections)
 	t.Cleanup(server.Close)
@@ -49,10 +41,6 @@ func Lambda(t testing.TB, binary string, env map[string]string) *LambdaProcess {
 		"AWS_LAMBDA_FUNCTION_NAME=yuexin-test", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_REGION=ap-southeast-1",
 		"AWS_ACCESS_KEY_ID=fake", "AWS_SECRET_ACCESS_KEY=fake", "TZ=:UTC")
 	p.child.ended = func(state string) {
-		if failure := p.InitError(); failure != nil {
-			p.fail(failure)
-			return
-		}
 		p.fail(&FunctionError{Type: "Runtime.ExitError", Message: "Runtime exited: " + state})
 	}
 	return p
@@ -67,24 +55,7 @@ func (p *LambdaProcess) Invoke(ctx context.Context, payload []byte) ([]byte, err
 	return c.result(ctx)
 }
 
-// InitError returns what the last process reported of its failure to start; nil where it reported none.
-func (p *LambdaProcess) InitError() *FunctionError {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.initError
-}
-
-// Extensions returns the names of the extensions that the processes registered.
-func (p *LambdaProcess) Extensions() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]string(nil), p.extensions...)
-}
-
 func (p *LambdaProcess) handleNext(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	p.initError = nil // it got this far
-	p.mu.Unlock()
 	c := p.next(r.Context())
 	if c == nil {
 		return
@@ -115,22 +86,6 @@ func (p *LambdaProcess) accept(w http.ResponseWriter, id string, o outcome) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
-}
-
-func (p *LambdaProcess) handleInitError(w http.ResponseWriter, r *http.Request) {
-	failure := readFunctionError(r)
-	p.mu.Lock()
-	p.initError = failure
-	p.mu.Unlock()
-	w.WriteHeader(http.StatusAccepted)
-}
-
-func (p *LambdaProcess) handleRegister(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	p.extensions = append(p.extensions, r.Header.Get("Lambda-Extension-Name"))
-	p.mu.Unlock()
-	w.Header().Set("Lambda-Extension-Identifier", "00000000-0000-4000-8000-00000000e47e")
-	_, _ = w.Write([]byte("{}"))
 }
 
 func readFunctionError(r *http.Request) *FunctionError {

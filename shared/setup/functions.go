@@ -62,7 +62,7 @@ func function(getenv func(string) string, offer func(*Wired) platform.App) (plat
 		return platform.App{}, err
 	}
 	app := offer(w)
-	app.Log = w.Log
+	app.Log, app.Close = w.Log, w.Close
 	return app, nil
 }
 
