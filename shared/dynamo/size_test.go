@@ -31,7 +31,7 @@ func typicalSubscriber() submsg.Record {
 	return submsg.Record{Key: submsg.SubscriberKey(appid, openid), Body: &submsg.Subscriber{
 		AppID: appid, OpenID: openid, Subscriptions: []submsg.Subscription{subscription},
 		Reservations: []submsg.Reservation{{
-			SendID: sendID(4), TemplateID: template, Attempt: 1, Holder: printed, At: now, Until: now + 60_000, Fingerprint: printed, RequestHash: printed,
+			SendID: sendID(4), TemplateID: template, Attempt: 1, Holder: printed, At: now, Until: now + 60_000, Fingerprint: printed,
 		}},
 		Seen: []uint64{printed, printed + 1}, ActiveAt: now,
 	}}

@@ -36,7 +36,7 @@ func samples() []submsg.Record {
 				{TemplateID: template + "2", State: submsg.StateBanned, Muted: true, Refusals: 4, RejectedAt: moment},
 			},
 			Reservations: []submsg.Reservation{{SendID: "s_2", TemplateID: template, Attempt: 1, Holder: math.MaxUint64, At: moment,
-				Until: moment + 30_000, Credit: 1, RequestHash: big, Fingerprint: big + 2, Trigger: big + 4, PeriodKey: big + 6}},
+				Until: moment + 30_000, Credit: 1, Fingerprint: big + 2, Trigger: big + 4, PeriodKey: big + 6}},
 			Seen: seen, Topics: []string{"公交42路", "line#7"}, QuietHours: "22:00-08:00", TimeZone: "Asia/Shanghai", ActiveAt: moment,
 		}},
 		{Key: submsg.SendKey(appID, "s_1"), Due: moment, Expires: moment * 2, Body: &submsg.Send{

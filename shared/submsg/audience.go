@@ -29,6 +29,15 @@ func standings(app *App, sub *Subscriber) []standing {
 	return all
 }
 
+// everyPlace lists every audience entry that the subscriber may have or have had, whatever its subscriptions are now.
+func everyPlace(app *App, sub *Subscriber) []standing {
+	active := sub.clone()
+	for i := range active.Subscriptions {
+		active.Subscriptions[i].State = StateActive
+	}
+	return standings(app, active)
+}
+
 // joinAudiences writes the entries that next needs and was has not, before next is saved: a stale entry is
 // harmless, a missing one is not.
 func (s *Service) joinAudiences(ctx context.Context, app *App, was, next *Subscriber) error {
@@ -50,10 +59,7 @@ func (s *Service) joinAudiences(ctx context.Context, app *App, was, next *Subscr
 			if err == nil {
 				break
 			}
-			if lost(err) && ctx.Err() != nil {
-				return err
-			}
-			if err := again(ctx, try); err != nil {
+			if err := again(ctx, try, err); err != nil {
 				return err
 			}
 		}

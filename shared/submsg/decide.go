@@ -12,6 +12,7 @@ type step int
 
 const (
 	stepLeave   step = iota // nothing to do: final, not due yet, or waiting for its verdict
+	stepForget              // the person was erased: delete the send
 	stepBusy                // another worker holds it, until plan.due
 	stepMark                // an attempt past its lease left no answer: record plan.mark as unknown, then plan again
 	stepWait                // another send to this subscriber is under way, until plan.due
@@ -43,7 +44,6 @@ type situation struct {
 
 	holder uint64  // drawn by this worker for this send
 	until  Instant // where a reservation's lease would end
-	loose  bool    // neither a send record nor a job leads to the reservation
 }
 
 // decide is the ledger's second half: what happens to a send now. It changes nothing; the worker carries the
@@ -70,6 +70,9 @@ func decide(in situation) plan {
 	}
 	if in.stored && (send.State != SendQueued || in.due > now) {
 		return plan{step: stepLeave}
+	}
+	if erased(in.sub, send) {
+		return plan{step: stepForget}
 	}
 	if send.ValidUntil != 0 && now >= send.ValidUntil {
 		return record(send, SendExpired, now, 0, &Reason{Code: policy.RuleValidUntil, Detail: "its valid_until passed before it could go", DetailZH: "已过有效期，不再发送"})
@@ -114,7 +117,7 @@ func decide(in situation) plan {
 func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
 	r := Reservation{
 		SendID: in.send.ID, TemplateID: in.tpl.ID, Attempt: in.send.Attempts + 1, Holder: in.holder, At: At(req.Now), Until: in.until,
-		LongTerm: in.tpl.LongTerm(), Loose: in.loose, RequestHash: in.send.RequestHash,
+		LongTerm:    in.tpl.LongTerm(),
 		Fingerprint: req.Fingerprint, Trigger: req.Trigger, PeriodKey: req.PeriodKey, Urgent: in.tpl.Class == policy.Urgent,
 	}
 	next := *sub // what does not change is shared with the record that was loaded
@@ -131,18 +134,22 @@ func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
 // attempt is the send with the call that r allows begun.
 func attempt(s *Send, r Reservation) *Send {
 	next := *s
-	next.State, next.Attempts, next.AttemptAt, next.Credit = SendSending, r.Attempt, r.At, CreditNone
+	next.State, next.Attempts, next.AttemptAt, next.Credit, next.Claim = SendSending, r.Attempt, r.At, CreditNone, 0
 	return &next
 }
 
 func record(s *Send, state SendState, now, due Instant, why *Reason) plan {
 	next := *s
-	next.State, next.Reason, next.UpdatedAt = state, why, now
+	next.State, next.Reason, next.UpdatedAt, next.Claim = state, why, now, 0
 	return plan{step: stepRecord, send: &next, due: due}
 }
 
+// longestHold is how long a send under a hold goes without looking whether the hold still stands.
+const longestHold = 6 * time.Hour
+
 // recheck is when a send under a hold looks again. A suspension may be ended by an operator at any time, so it asks
-// soon at first and ever more seldom, and never later than the suspension's end; a spent quota lasts until the day ends.
+// soon at first and ever more seldom, but every longestHold, and never later than the suspension's end; a spent quota lasts
+// until the day ends.
 func recheck(h *Health, templateID string, now, end Instant) Instant {
 	since, suspended := now, false
 	if h != nil {
@@ -155,7 +162,7 @@ func recheck(h *Health, templateID string, now, end Instant) Instant {
 	if !suspended && end > now {
 		return end
 	}
-	again := now.Add(min(max(now.Sub(since), 30*time.Second), 6*time.Hour))
+	again := now.Add(min(max(now.Sub(since), 30*time.Second), longestHold))
 	if end > now {
 		again = min(again, end)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Deliver works on records that are said to be due: sends, unknown sends that await their verdict, jobs, personal
-// schedules, subscribers and notices. Keys of records that are not due, or gone, cost one read; so the same wake-up may
+// schedules and notices. Keys of records that are not due, or gone, cost one read; so the same wake-up may
 // come any number of times. It returns the keys whose work failed for now; the tick will find them again too.
 func (s *Service) Deliver(ctx context.Context, keys []Key) []Key {
 	s.init()
@@ -38,19 +38,52 @@ func (s *Service) Deliver(ctx context.Context, keys []Key) []Key {
 }
 
 func (s *Service) deliver(ctx context.Context, k Key) error {
+	var err error
 	switch kindOf(k) {
 	case KindSend:
-		return s.deliverSend(ctx, k)
+		err = s.deliverSend(ctx, k)
 	case KindJob:
-		return s.deliverJob(ctx, k)
+		err = s.deliverJob(ctx, k)
 	case KindSchedule:
-		return s.fire(ctx, k)
-	case KindSubscriber:
-		return s.tidy(ctx, k)
+		err = s.fire(ctx, k)
 	case KindNotice:
-		return s.deliverNotice(ctx, k)
+		err = s.deliverNotice(ctx, k)
+	default:
+		s.Log.ErrorContext(ctx, "wake-up for a record that is never due", "kind", kindOf(k))
 	}
-	s.Log.ErrorContext(ctx, "wake-up for a record that is never due", "kind", kindOf(k))
+	return s.putOff(ctx, k, err)
+}
+
+// awayFor is how long work waits whose app or template is not configured any more, by mistake perhaps.
+const awayFor = time.Hour
+
+// putOff looks at why the work on a due record failed. Where the configuration does not know its app or template any more,
+// the record waits: due as it was, it would be found before everybody else's by every tick. It returns err, or nil where
+// that has been seen to.
+func (s *Service) putOff(ctx context.Context, k Key, err error) error {
+	p := AsProblem(err)
+	if p == nil || p.Code != CodeUnknownApp && p.Code != CodeUnknownTemplate {
+		return err
+	}
+	recs, lerr := s.Store.Load(ctx, k)
+	if lerr != nil {
+		return lerr
+	}
+	rec := recs[0]
+	if rec.Body == nil || rec.Due == 0 || rec.Due > s.now() {
+		return nil
+	}
+	rec.Due = s.now().Add(awayFor)
+	if b, ok := rec.Body.(*Send); ok && b.State == SendQueued {
+		next := *b
+		next.Claim, next.UpdatedAt = 0, s.now()
+		next.Reason = &Reason{Code: string(p.Code), Detail: p.Detail + "; it waits until that is configured again"}
+		rec = sendRecord(&next, rec.Version, rec.Due)
+	}
+	s.Log.ErrorContext(ctx, "due work waits: the configuration does not know what it is for", "kind", kindOf(k), "problem", p.Detail)
+	if _, serr := s.Store.Save(ctx, rec); lost(serr) {
+		return serr
+	}
 	return nil
 }
 
@@ -64,7 +97,7 @@ func (s *Service) deliverSend(ctx context.Context, k Key) error {
 			return nil
 		}
 		c, err := s.carriageOf(ctx, appid, id)
-		if p := AsProblem(err); p != nil && (p.Code == CodeNotFound || p.Code == CodeUnknownApp) {
+		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
@@ -75,7 +108,12 @@ func (s *Service) deliverSend(ctx context.Context, k Key) error {
 			return nil
 		}
 		if b.State != SendUnknown {
-			_, err = s.carry(ctx, c)
+			if c.tpl == nil && (b.ValidUntil == 0 || s.now() < b.ValidUntil) {
+				return problem(CodeUnknownTemplate, "template", "template "+b.TemplateID+" is not configured for this app")
+			}
+			if _, err = s.carry(ctx, c); isNotFound(err) {
+				return nil
+			}
 			return err
 		}
 		h, err := s.freshHealth(ctx, appid)
@@ -91,10 +129,8 @@ func (s *Service) deliverSend(ctx context.Context, k Key) error {
 			if o.send.State != SendQueued {
 				return nil
 			}
-		} else if lost(err) {
-			return err
 		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}

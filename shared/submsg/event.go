@@ -23,6 +23,7 @@ type candidate struct {
 	attempt int // 0: a recent send, whose record knows
 	at      Instant
 	r       *Reservation
+	notSent int // a recent attempt that a verdict found "not sent"
 }
 
 // candidates lists what a sent event may mean, oldest first: the subscriber's recent sends of the template and
@@ -32,7 +33,7 @@ func candidates(sub *Subscriber, templateID string) []candidate {
 	for i := range sub.Subscriptions {
 		if s := &sub.Subscriptions[i]; templateID == "" || s.TemplateID == templateID {
 			for _, r := range s.Recent {
-				cs = append(cs, candidate{sendID: r.SendID, at: r.At})
+				cs = append(cs, candidate{sendID: r.SendID, at: r.At, notSent: r.NotSent})
 			}
 		}
 	}
@@ -45,22 +46,29 @@ func candidates(sub *Subscriber, templateID string) []candidate {
 }
 
 // matchEvent finds the send that an event means among the candidates (sends[i] is the record of cs[i], nil if
-// there is none yet). It returns -1 for an event that was applied already or that no send fits.
+// there is none yet); -1 if no send fits. applied is true where the event was applied to it already.
 //
 // A msgid decides where both sides have one. Else it is the newest attempt without an event that had begun when the
 // event was made: events follow their sends within seconds. Where the clocks disagree so far that none had, it is
-// the oldest.
-func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
+// the oldest. An attempt that was found "not sent" is meant where no other can be: then the verdict was wrong, whatever
+// became of the send since.
+func matchEvent(cs []candidate, sends []*Send, ev SentEvent) (i int, applied bool) {
 	for i, s := range sends {
+		if c := cs[i]; s != nil && c.notSent != 0 && c.notSent != s.Attempts {
+			continue // what the record says is of a later attempt
+		}
 		if s != nil && s.EventAt != 0 && (s.EventPrint == ev.Fingerprint || ev.MsgID != 0 && s.MsgID == ev.MsgID) {
-			return -1
+			return i, true
 		}
 		if s != nil && ev.MsgID != 0 && s.MsgID == ev.MsgID {
-			return i
+			return i, false
 		}
 	}
 	best := -1
 	for i, c := range cs {
+		if c.notSent != 0 {
+			continue
+		}
 		s := sends[i]
 		if c.at > ev.At.Add(time.Second).Add(clockSlack) {
 			continue
@@ -72,7 +80,7 @@ func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
 			}
 		case s.EventAt != 0 || ev.MsgID != 0 && s.MsgID != 0:
 			continue
-		case s.State != SendUnknown && s.State != SendSent && !(s.State == SendFailed && s.Reason != nil && s.Reason.Code == "not_sent"):
+		case s.State != SendUnknown && s.State != SendSent && !foundNotSent(s):
 			continue
 		}
 		before, sofar := c.at <= ev.At.Add(time.Second), best >= 0 && cs[best].at <= ev.At.Add(time.Second)
@@ -81,13 +89,12 @@ func matchEvent(cs []candidate, sends []*Send, ev SentEvent) int {
 			best = i
 		}
 	}
-	return best
-}
-
-// overturned reports whether an event contradicts a credit that was given back: the very attempt that had been found
-// "not sent" went out after all. What an earlier attempt gave back stays given back.
-func overturned(was, next *Send) bool {
-	return was != nil && was.Credit == CreditReturned && was.Attempts == next.Attempts
+	for i := len(cs) - 1; i >= 0 && best < 0; i-- {
+		if c := cs[i]; c.notSent != 0 && sends[i] != nil && c.at <= ev.At.Add(time.Second).Add(clockSlack) {
+			best = i
+		}
+	}
+	return best, false
 }
 
 // applyEvent is the send after its event. It stands above every other account of the send.
@@ -96,16 +103,16 @@ func applyEvent(app string, c candidate, s *Send, ev SentEvent, now Instant) *Se
 	if s != nil {
 		next = *s
 	} else {
-		next = Send{ID: c.sendID, AppID: app, OpenID: ev.OpenID, TemplateID: c.r.TemplateID, RequestHash: c.r.RequestHash, CreatedAt: c.r.At}
+		next = Send{ID: c.sendID, AppID: app, OpenID: ev.OpenID, TemplateID: c.r.TemplateID, CreatedAt: c.r.At}
 	}
 	if c.r != nil {
 		next.Attempts, next.AttemptAt = max(next.Attempts, c.r.Attempt), max(next.AttemptAt, c.r.At)
 	}
+	next.EventAt, next.EventPrint, next.UpdatedAt = ev.At, ev.Fingerprint, now
 	if next.MsgID == 0 {
 		next.MsgID = ev.MsgID
 	}
-	next.EventAt, next.EventPrint, next.UpdatedAt = ev.At, ev.Fingerprint, now
-	next.Credit, next.Reason = CreditSpent, nil
+	next.Credit, next.NotSent, next.Reason = CreditSpent, 0, nil
 	next.State = SendDelivered
 	if ev.Code != 0 {
 		next.State = SendFailed

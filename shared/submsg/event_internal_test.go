@@ -16,7 +16,7 @@ func TestWhichSendASentEventMeans(t *testing.T) {
 	ended := func(msgid int64, print uint64) *Send {
 		return &Send{State: SendDelivered, Attempts: 1, MsgID: msgid, EventAt: at, EventPrint: print}
 	}
-	notSent := &Send{State: SendFailed, Attempts: 1, Reason: &Reason{Code: "not_sent"}}
+	wrong := &Send{State: SendFailed, Attempts: 1, NotSent: 1, Reason: &Reason{Code: notSent}}
 	for _, tc := range []struct {
 		name  string
 		rows  []row
@@ -38,7 +38,7 @@ func TestWhichSendASentEventMeans(t *testing.T) {
 		{"an unknown send", []row{{at - 2000, open(1), &Send{State: SendUnknown, Attempts: 1}}}, 7, 0},
 		{"a call under way, without a record", []row{{at - 500, open(1), nil}}, 7, 0},
 		{"a call under way, of a send that was queued before", []row{{at - 500, open(2), &Send{State: SendQueued, Attempts: 1}}}, 7, 0},
-		{"judged not to be sent, wrongly", []row{{at - 200_000, nil, notSent}}, 7, 0},
+		{"judged not to be sent, wrongly", []row{{at - 200_000, nil, wrong}}, 7, 0},
 		{"a recent send whose record is gone", []row{{at - 500, nil, nil}}, 7, -1},
 		{"rejected, refused and cancelled ones are not meant", []row{
 			{at - 900, nil, &Send{State: SendRejected, Attempts: 1}}, {at - 800, nil, &Send{State: SendRefused}}, {at - 700, nil, &Send{State: SendCancelled}},
@@ -54,7 +54,11 @@ func TestWhichSendASentEventMeans(t *testing.T) {
 				}
 				cs, sends = append(cs, c), append(sends, r.send)
 			}
-			if got := matchEvent(cs, sends, SentEvent{MsgID: tc.msgid, At: at, Fingerprint: 99}); got != tc.want {
+			got, applied := matchEvent(cs, sends, SentEvent{MsgID: tc.msgid, At: at, Fingerprint: 99})
+			if applied {
+				got = -1
+			}
+			if got != tc.want {
 				t.Errorf("the event means %d, want %d", got, tc.want)
 			}
 		})
@@ -62,19 +66,19 @@ func TestWhichSendASentEventMeans(t *testing.T) {
 }
 
 func TestTheSentEventIsTheLastWord(t *testing.T) {
-	r := &Reservation{SendID: "s", TemplateID: "T", Attempt: 2, At: 400, RequestHash: 4}
+	r := &Reservation{SendID: "s", TemplateID: "T", Attempt: 2, At: 400}
 	c := candidate{sendID: "s", attempt: 2, at: 400, r: r}
 	for name, stored := range map[string]*Send{
 		"no record":              nil,
 		"queued after a refusal": {ID: "s", AppID: "app", OpenID: "someone", TemplateID: "T", State: SendQueued, Attempts: 1, AttemptAt: 100, Credit: CreditReturned, RequestHash: 4, Reason: &Reason{Code: "wechat_45011"}},
 		"unknown":                {ID: "s", AppID: "app", OpenID: "someone", TemplateID: "T", State: SendUnknown, Attempts: 2, AttemptAt: 400, RequestHash: 4, Reason: &Reason{Code: "no_answer"}},
-		"judged not to be sent":  {ID: "s", AppID: "app", OpenID: "someone", TemplateID: "T", State: SendFailed, Attempts: 2, AttemptAt: 400, Credit: CreditReturned, RequestHash: 4, Reason: &Reason{Code: "not_sent"}},
+		"judged not to be sent":  {ID: "s", AppID: "app", OpenID: "someone", TemplateID: "T", State: SendFailed, Attempts: 2, AttemptAt: 400, Credit: CreditReturned, NotSent: 2, RequestHash: 4, Reason: &Reason{Code: notSent}},
 	} {
 		got := applyEvent("app", c, stored, SentEvent{OpenID: "someone", TemplateID: "T", MsgID: 7, At: 1000, Status: "success", Fingerprint: 99}, 2000)
 		if got.State != SendDelivered || got.Credit != CreditSpent || got.Reason != nil || got.Attempts != 2 || got.AttemptAt != 400 {
 			t.Errorf("%s: %+v", name, got)
 		}
-		if got.ID != "s" || got.AppID != "app" || got.OpenID != "someone" || got.TemplateID != "T" || got.RequestHash != 4 || got.MsgID != 7 || got.EventAt != 1000 || got.EventPrint != 99 {
+		if got.ID != "s" || got.AppID != "app" || got.OpenID != "someone" || got.TemplateID != "T" || stored != nil && got.RequestHash != 4 || got.MsgID != 7 || got.EventAt != 1000 || got.EventPrint != 99 {
 			t.Errorf("%s: the record does not say what it is of: %+v", name, got)
 		}
 		if effect, done := settled(*r, got); !done || effect != CreditSpent {

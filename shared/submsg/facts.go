@@ -61,7 +61,7 @@ func history(sub *Subscriber, except string) []policy.Sent {
 	sent := make([]policy.Sent, 0, n)
 	for i := range sub.Subscriptions {
 		for _, r := range sub.Subscriptions[i].Recent {
-			if r.SendID != except {
+			if r.SendID != except && r.NotSent == 0 {
 				sent = append(sent, policy.Sent{TemplateID: sub.Subscriptions[i].TemplateID, At: r.At.Time(), Fingerprint: r.Fingerprint, Trigger: r.Trigger, PeriodKey: r.PeriodKey, Urgent: r.Urgent})
 			}
 		}

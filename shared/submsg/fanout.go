@@ -131,6 +131,7 @@ func (w *jobWork) run(ctx context.Context) error {
 			}
 			entries, err := s.Store.List(ctx, partition, cursor, jobPage)
 			if err != nil {
+				finish(ahead)
 				return w.giveUp(ctx, err)
 			}
 			if len(entries) < jobPage {
@@ -152,9 +153,7 @@ func (w *jobWork) run(ctx context.Context) error {
 		ahead = ahead[1:]
 		<-p.done
 		if p.err != nil {
-			for _, q := range ahead {
-				<-q.done
-			}
+			finish(ahead)
 			if errors.Is(p.err, errOutOfTime) {
 				ended = false
 				break
@@ -175,9 +174,7 @@ func (w *jobWork) run(ctx context.Context) error {
 			break // the last page is saved with the end
 		}
 		if err := w.save(ctx, &next, false); err != nil {
-			for _, q := range ahead {
-				<-q.done
-			}
+			finish(ahead)
 			return err // someone else has the job, or the store is away: the rest is found by the lease
 		}
 	}
@@ -190,6 +187,13 @@ func (w *jobWork) run(ctx context.Context) error {
 		s.wake(ctx, w.rec.Key)
 	}
 	return nil
+}
+
+// finish waits for pages under way: their sends are this worker's, and end with it.
+func finish(ahead []*page) {
+	for _, p := range ahead {
+		<-p.done
+	}
 }
 
 // giveUp hands the job on after a failure, from the last page that was done, later each time.
@@ -229,6 +233,10 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 			continue
 		}
 		c.sub = recs[2*i+1]
+		if c.sub.Body == nil { // the entry is ahead of its subscriber, whose accept is being written, or was left by one
+			p.count("skipped")
+			continue
+		}
 		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive {
 			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, standing)); err != nil {
 				p.fail(err)
@@ -294,11 +302,10 @@ func (w *jobWork) stale(j *Job, s Subscription) standing {
 // one carries the occurrence to one subscriber.
 func (w *jobWork) one(ctx context.Context, p *page, c *carriage) {
 	if w.pace != nil {
-		if d, _ := w.pace.take(time.Now(), true); d > 0 {
-			if err := pause(ctx, d); err != nil {
-				p.fail(err)
-				return
-			}
+		wait, ok := w.pace.take(time.Now(), w.s.leftOf(ctx)-w.s.CallTimeout-w.s.LeaseMargin)
+		if !ok || wait > 0 && pause(ctx, wait) != nil {
+			p.fail(errOutOfTime)
+			return
 		}
 	}
 	rec, err := w.s.carryOccurrence(ctx, c)
@@ -343,15 +350,4 @@ func (w *jobWork) fetch(ctx context.Context, p *page, todo []*carriage) ([]*carr
 		}
 	}
 	return ready, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -16,10 +16,12 @@ const (
 	// until its next start may come that late.
 	acceptsKept = reportPast + PairingWindow
 
-	maxSeen         = 12 // grant events remembered; older ones are looked up in the history
-	maxAccepts      = 16 // accepts remembered, per subscription
-	maxTopics       = 20 // topics a subscriber follows
-	maxReservations = 16 // open reservations, nearly all of them unknown sends
+	maxSeen = 12 // grant events remembered; older ones are looked up in the history
+	// reportRepeatable is how long after the first time a report that has no time of its own may be repeated.
+	reportRepeatable = 24 * time.Hour
+	maxAccepts       = 16 // accepts remembered, per subscription
+	maxTopics        = 20 // topics a subscriber follows
+	maxReservations  = 16 // open reservations, nearly all of them unknown sends
 )
 
 // Grant is one decision of a user on one template, as one of the feeds announced it.
@@ -62,6 +64,9 @@ func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
 	if g.Replayed || slices.Contains(sub.Seen, g.Fingerprint) {
 		return sub, EffectDuplicate
 	}
+	if sub.beforeErasure(g) {
+		return sub, EffectStale
+	}
 	next := sub.clone()
 	next.Seen = append(next.Seen, g.Fingerprint)
 	if n := len(next.Seen); n > maxSeen {
@@ -84,14 +89,23 @@ func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
 	}
 }
 
+// beforeErasure reports whether a grant is of before the person was erased, delivered late.
+func (sub *Subscriber) beforeErasure(g Grant) bool { return second(g.At) < second(sub.ErasedAt) }
+
 func (sub *Subscriber) accept(s *Subscription, g Grant) Effect {
 	if a := s.counterpart(g); a != nil {
 		a.Paired = true
 		return EffectPaired
 	}
+	if s.wasDropped(g) {
+		return EffectPaired
+	}
 	stale := second(s.RejectedAt) > second(g.At)
 	if len(s.Accepts) == maxAccepts { // those that have met their counterpart are the first to go
 		i := max(slices.IndexFunc(s.Accepts, func(a Accept) bool { return a.Paired }), 0)
+		if a := s.Accepts[i]; !a.Paired {
+			s.drop(a)
+		}
 		s.Accepts = slices.Delete(s.Accepts, i, i+1)
 	}
 	s.Accepts = append(s.Accepts, Accept{Source: g.Source, At: g.At, Arrived: g.Arrived, Credited: !stale})
@@ -107,8 +121,8 @@ func (sub *Subscriber) accept(s *Subscription, g Grant) Effect {
 		}
 	}
 	if g.LongTerm {
-		if !active {
-			s.Generation++
+		if !active { // after an erasure the count goes on above any that was reached before
+			s.Generation = max(s.Generation, int(sub.ErasedAt/1000)) + 1
 		}
 		return EffectActivated
 	}
@@ -125,6 +139,9 @@ func (s *Subscription) counterpart(g Grant) *Accept {
 		if a.Source == g.Source || a.Paired {
 			continue
 		}
+		if !a.Credited && g.Source == SourcePush && s.PushedNo != 0 && second(g.At) > second(s.PushedNo) {
+			continue // WeChat told of a reject between them: this is another decision
+		}
 		switch {
 		case near(a.At, g.At):
 			if best == nil || !near(best.At, g.At) || apart(a.At, g.At) < apart(best.At, g.At) {
@@ -137,7 +154,39 @@ func (s *Subscription) counterpart(g Grant) *Accept {
 	return best
 }
 
+// drop counts an accept that is forgotten unpaired.
+func (s *Subscription) drop(a Accept) {
+	i := slices.IndexFunc(s.Dropped, func(d Dropped) bool { return d.Source == a.Source })
+	if i < 0 {
+		i, s.Dropped = len(s.Dropped), append(s.Dropped, Dropped{Source: a.Source})
+	}
+	d := &s.Dropped[i]
+	d.N, d.At, d.Arrived = d.N+1, max(d.At, a.At), max(d.Arrived, a.Arrived)
+}
+
+// wasDropped reports whether g may announce an accept again that was forgotten unpaired, and counts it as paired. In doubt
+// it does: that can only undercount.
+func (s *Subscription) wasDropped(g Grant) bool {
+	s.Dropped = slices.DeleteFunc(s.Dropped, func(d Dropped) bool { return g.Arrived.Sub(d.Arrived) > acceptsKept })
+	for i := range s.Dropped {
+		d := &s.Dropped[i]
+		if d.Source == g.Source || g.At.Sub(d.At) > PairingWindow && !near(d.Arrived, g.Arrived) {
+			continue
+		}
+		if d.N--; d.N == 0 {
+			s.Dropped = slices.Delete(s.Dropped, i, i+1)
+		}
+		return true
+	}
+	return false
+}
+
 func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
+	refusedAt := s.RejectedAt
+	s.RejectedAt = max(s.RejectedAt, g.At)
+	if g.Source == SourcePush {
+		s.PushedNo = max(s.PushedNo, g.At)
+	}
 	if second(s.AcceptedAt) > second(g.At) { // delivered late: only what was accepted before it is void
 		later := 0
 		for i := range s.Accepts {
@@ -148,14 +197,12 @@ func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
 			}
 		}
 		s.Credits = min(s.Credits, later)
-		s.RejectedAt = max(s.RejectedAt, g.At)
 		return EffectStale
 	}
-	if s.RejectedAt == 0 || !near(s.RejectedAt, g.At) || second(s.AcceptedAt) > second(s.RejectedAt) {
+	if refusedAt == 0 || !near(refusedAt, g.At) || second(s.AcceptedAt) > second(refusedAt) {
 		s.Refusals++ // both feeds announce one refusal; it counts once
 	}
 	s.State, s.Credits, s.UpdatedAt = StateRevoked, 0, g.Arrived
-	s.RejectedAt = max(s.RejectedAt, g.At)
 	for i := range s.Accepts {
 		s.Accepts[i].Credited = false
 	}
@@ -195,17 +242,21 @@ func (sub *Subscriber) Subscription(templateID string) Subscription {
 	return Subscription{TemplateID: templateID, State: StateNone}
 }
 
+// addTopics follows more topics, as far as there is room: those that are followed stay.
 func (sub *Subscriber) addTopics(topics []string) {
-	if len(topics) > 0 {
-		sub.setTopics(append(slices.Clone(sub.Topics), topics...))
+	all := slices.Clone(sub.Topics)
+	for _, t := range topics {
+		if len(all) < maxTopics && !slices.Contains(all, t) {
+			all = append(all, t)
+		}
 	}
+	sub.setTopics(all)
 }
 
-// setTopics replaces the topics the subscriber follows. A change begins a new generation of every
+// setTopics replaces the topics the subscriber follows, at most maxTopics. A change begins a new generation of every
 // subscription, so that the removal of an old topic's entry cannot hit one that was written since.
 func (sub *Subscriber) setTopics(topics []string) {
 	topics = slices.Compact(slices.Sorted(slices.Values(topics)))
-	topics = topics[:min(len(topics), maxTopics)]
 	if slices.Equal(topics, sub.Topics) {
 		return
 	}
@@ -223,7 +274,7 @@ func (sub *Subscriber) clone() *Subscriber {
 	next.Subscriptions = slices.Clone(sub.Subscriptions)
 	for i := range next.Subscriptions {
 		s := &next.Subscriptions[i]
-		s.Accepts, s.Recent = slices.Clone(s.Accepts), slices.Clone(s.Recent)
+		s.Accepts, s.Recent, s.Dropped = slices.Clone(s.Accepts), slices.Clone(s.Recent), slices.Clone(s.Dropped)
 	}
 	next.Reservations = slices.Clone(sub.Reservations)
 	next.Seen = slices.Clone(sub.Seen)

@@ -73,8 +73,22 @@ func (s *Service) Push(ctx context.Context, appid string, ev PushEvent) error {
 	return nil
 }
 
-// applyGrants records grants of one subscriber: audience entries first, then the subscriber, then the history.
+// applyGrants records grants of one subscriber. It takes no more at a time than the subscriber remembers: repeated after a
+// crash, those whose history is not written yet are still known.
 func (s *Service) applyGrants(ctx context.Context, app *App, openid string, grants []Grant) ([]Effect, error) {
+	effects := make([]Effect, 0, len(grants))
+	for some := range slices.Chunk(grants, maxSeen) {
+		e, err := s.applySome(ctx, app, openid, some)
+		if err != nil {
+			return nil, err
+		}
+		effects = append(effects, e...)
+	}
+	return effects, nil
+}
+
+// applySome writes audience entries first, then the subscriber, then the history.
+func (s *Service) applySome(ctx context.Context, app *App, openid string, grants []Grant) ([]Effect, error) {
 	appid := app.Rules.AppID
 	key := SubscriberKey(appid, openid)
 	for try := 0; ; try++ {
@@ -95,7 +109,7 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 		effects, active := make([]Effect, len(grants)), make([]bool, len(grants))
 		for i, g := range grants {
 			active[i] = next.Subscription(g.TemplateID).State == StateActive
-			if g.Source == SourcePush && g.Arrived.Sub(g.At) > PairingWindow && !slices.Contains(next.Seen, g.Fingerprint) {
+			if len(next.Seen) == maxSeen && !slices.Contains(next.Seen, g.Fingerprint) { // it may have been seen and forgotten
 				if g.Replayed, err = s.inHistory(ctx, appid, openid, g); err != nil {
 					return nil, err
 				}
@@ -106,10 +120,10 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 			if err := s.joinAudiences(ctx, app, sub, next); err != nil {
 				return nil, err
 			}
-			_, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version, sends))
+			_, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version))
 		}
 		if err == nil {
-			if err := s.writeHistory(ctx, app, openid, grants, effects); err != nil {
+			if err := s.writeHistory(ctx, next, grants, effects); err != nil {
 				return nil, err
 			}
 			for i, g := range grants {
@@ -122,30 +136,58 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 			}
 			return effects, s.leaveAudiences(ctx, sub, next)
 		}
-		if lost(err) && ctx.Err() != nil {
-			return nil, err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return nil, err
 		}
 	}
 }
 
+// inHistory reports whether the history has a line of this very grant. A report that does not say when the user decided
+// is at another time whenever it is repeated, so it is looked for among those of the last day.
 func (s *Service) inHistory(ctx context.Context, appid, openid string, g Grant) (bool, error) {
-	recs, err := s.Store.Load(ctx, HistoryKey(appid, openid, g.At, g.Fingerprint))
-	return err == nil && recs[0].Body != nil, err
+	key := HistoryKey(appid, openid, g.At, g.Fingerprint)
+	if g.Source == SourcePush || g.At != g.Arrived {
+		recs, err := s.Store.Load(ctx, key)
+		return err == nil && recs[0].Body != nil, err
+	}
+	const page = 100
+	for after := ""; ; {
+		lines, err := s.Store.List(ctx, key.Partition, after, page)
+		if err != nil {
+			return false, err
+		}
+		for _, l := range lines {
+			switch {
+			case sameGrant(l.Key, key):
+				return true, nil
+			case g.Arrived.Sub(l.Body.(*GrantHistory).At) > reportRepeatable:
+				return false, nil
+			}
+		}
+		if len(lines) < page {
+			return false, nil
+		}
+		after = lines[page-1].Key.Sort
+	}
 }
 
-func (s *Service) writeHistory(ctx context.Context, app *App, openid string, grants []Grant, effects []Effect) error {
+func (s *Service) writeHistory(ctx context.Context, sub *Subscriber, grants []Grant, effects []Effect) error {
 	for i, g := range grants {
+		if sub.beforeErasure(g) {
+			continue
+		}
 		if effects[i] == EffectDuplicate {
 			// Its first delivery may have died before it got here; otherwise the line stands already.
-			if known, err := s.inHistory(ctx, app.Rules.AppID, openid, g); err != nil || known {
+			known, err := s.inHistory(ctx, sub.AppID, sub.OpenID, g)
+			if err != nil {
+				return err
+			}
+			if known {
 				continue
 			}
 		}
 		line := &GrantHistory{At: g.At, Event: g.Event, Source: g.Source, TemplateID: g.TemplateID, Decision: g.Decision, Effect: string(effects[i]), Scene: g.Scene, Arrived: g.Arrived}
-		_, err := s.Store.Save(ctx, Record{Key: HistoryKey(app.Rules.AppID, openid, g.At, g.Fingerprint), Body: line})
+		_, err := s.Store.Save(ctx, Record{Key: HistoryKey(sub.AppID, sub.OpenID, g.At, g.Fingerprint), Body: line})
 		if lost(err) {
 			return err // the caller is told to deliver again; the subscriber knows the event by then
 		}
@@ -182,34 +224,40 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 		for i, r := range loaded {
 			sends[i], _ = r.Body.(*Send)
 		}
-		i := matchEvent(cs, sends, ev)
+		i, applied := matchEvent(cs, sends, ev)
+		if applied { // its first delivery may have died before it got further than the send
+			return s.takeBack(ctx, sub, sends[i], cs[i].notSent)
+		}
 		if i < 0 {
 			s.Log.InfoContext(ctx, "sent event changes nothing", "appid", appid, "template_id", ev.TemplateID, "subscriber", s.Pseudonym(ev.OpenID))
 			return nil
+		}
+		late := cs[i].notSent
+		if b := sends[i]; late != 0 && late < b.Attempts && (b.State == SendSent || b.State == SendDelivered) {
+			return s.takeBack(ctx, sub, b, late) // a further attempt went out too, and the send tells of that one
 		}
 		next := applyEvent(appid, cs[i], sends[i], ev, s.now())
 		if _, err = s.Store.Save(ctx, sendRecord(next, loaded[i].Version, 0)); err == nil {
 			s.sawEvent(ctx, appid, next.AttemptAt)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
 			s.counters.add(s.Now(), appid, next.TemplateID, string(next.State))
-			if overturned(sends[i], next) {
-				return s.takeBack(ctx, app, next)
+			if late == 0 && overturned(sends[i], next) {
+				late = next.Attempts
 			}
-			return nil
+			return s.takeBack(ctx, sub, next, late)
 		}
-		if lost(err) && ctx.Err() != nil {
-			return err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}
 }
 
-// takeBack corrects the balance after a sent event for a send that the evidence had called "not sent": its
-// credit, if it was given back already, is spent after all.
-func (s *Service) takeBack(ctx context.Context, app *App, b *Send) error {
-	if t := app.byName[b.TemplateID]; t == nil || t.LongTerm() {
+// takeBack corrects the balance of a subscriber for an attempt (0: none) of a send that had been found "not sent", and went
+// out after all: its credit, if it was given back already, is spent. A reservation that is still open is settled, so that
+// nobody who has read the send as it was can give the credit back any more. sub is the subscriber as it was last loaded.
+func (s *Service) takeBack(ctx context.Context, sub *Subscriber, b *Send, attempt int) error {
+	held := slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return r.SendID == b.ID && r.Attempt == attempt })
+	if attempt == 0 || !held && correct(sub, b.ID, attempt) == sub {
 		return nil
 	}
 	for try := 0; ; try++ {
@@ -218,18 +266,22 @@ func (s *Service) takeBack(ctx context.Context, app *App, b *Send) error {
 			return err
 		}
 		sub, ok := recs[0].Body.(*Subscriber)
-		if !ok || sub.Subscription(b.TemplateID).Credits == 0 || slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return r.SendID == b.ID }) {
-			return nil // still held: it will be settled as spent
-		}
-		next := sub.clone()
-		next.subscription(b.TemplateID).Credits--
-		if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version, nil)); err == nil {
+		if !ok {
 			return nil
 		}
-		if lost(err) && ctx.Err() != nil {
+		named, err := s.loadSends(ctx, b.AppID, sendsNamed(sub, ""))
+		if err != nil {
 			return err
 		}
-		if err := again(ctx, try); err != nil {
+		sends := bodies(named)
+		next := correct(settle(sub, sends), b.ID, attempt)
+		if next == sub {
+			return nil
+		}
+		if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version)); err == nil {
+			return nil
+		}
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}

@@ -80,10 +80,7 @@ func (s *Service) changeHealth(ctx context.Context, appid string, change func(*H
 			s.health.put(appid, next, s.Now())
 			return next, nil
 		}
-		if lost(err) && ctx.Err() != nil {
-			return nil, err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return nil, err
 		}
 	}
@@ -199,13 +196,19 @@ func (s *Service) Resume(ctx context.Context, appid, template string) (*Health, 
 	})
 }
 
+// Evidence that one instance writes down for an app, a second and at once.
+const (
+	evidenceRate  = 10
+	evidenceBurst = 20
+)
+
 // sawEvent remembers that the sent event of an attempt arrived: the evidence by which unknown sends of before are
 // judged. Under load only some of the events are written down, since the next one says the same and more.
 func (s *Service) sawEvent(ctx context.Context, appid string, attempt Instant) {
 	if h, ok := s.health.get(appid, s.Now(), healthFor); ok && h != nil && h.Evidence >= attempt {
 		return
 	}
-	if _, ok := s.evidence.take(s.Now(), false); !ok {
+	if _, ok := s.evidence.of(appid, evidenceRate, evidenceBurst).take(s.Now(), 0); !ok {
 		return
 	}
 	_, err := s.changeHealth(ctx, appid, func(h *Health) bool {

@@ -2,7 +2,6 @@ package submsg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -133,10 +132,7 @@ func (s *Service) markOpened(ctx context.Context, appid, templateID string, r Op
 		if _, err = s.Store.Save(ctx, rec); err == nil {
 			return OpenCounted, nil
 		}
-		if !errors.Is(err, ErrConflict) && ctx.Err() != nil {
-			return "", err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return "", err
 		}
 	}

@@ -35,6 +35,13 @@ func HistoryKey(appid, openid string, at Instant, fingerprint uint64) Key {
 	return Key{HistoryPartition(appid, openid), fmt.Sprintf("%015d#%016x", 999_999_999_999_999-int64(at), fingerprint)}
 }
 
+// sameGrant reports whether two keys of one history are of the same grant, whenever it was.
+func sameGrant(a, b Key) bool {
+	_, x, _ := strings.Cut(a.Sort, "#")
+	_, y, _ := strings.Cut(b.Sort, "#")
+	return x == y
+}
+
 // AudiencePartition holds one shard of the audience of a template ("" topic) or of a topic in it.
 func AudiencePartition(appid, templateID, topic string, shard int) string {
 	return "audience#" + appid + "#" + templateID + "#" + strconv.Itoa(shard) + "#" + topic

@@ -128,7 +128,7 @@ func conclude(s *Send, res Result, now Instant, unknownAfter time.Duration) outc
 }
 
 func unknown(next *Send, now Instant, after time.Duration, why Reason) outcome {
-	next.State, next.Credit, next.Reason = SendUnknown, CreditNone, &why
+	next.State, next.Credit, next.Reason, next.Claim = SendUnknown, CreditNone, &why, 0
 	return outcome{send: next, due: next.AttemptAt.Add(after)}
 }
 

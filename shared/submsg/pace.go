@@ -1,7 +1,6 @@
 package submsg
 
 import (
-	"context"
 	"sync"
 	"time"
 )
@@ -15,9 +14,9 @@ type bucket struct {
 	at    time.Time
 }
 
-// take takes a token and returns how long to wait until it counts; with wait false it takes only a token that
-// is there, and reports whether it was.
-func (b *bucket) take(now time.Time, wait bool) (time.Duration, bool) {
+// take takes a token and returns how long to wait until it counts. Where that is longer than most it takes none: ok is
+// false, and the wait is a fair guess at when to come again.
+func (b *bucket) take(now time.Time, most time.Duration) (wait time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.at.IsZero() {
@@ -26,39 +25,32 @@ func (b *bucket) take(now time.Time, wait bool) (time.Duration, bool) {
 		b.have = min(b.burst, b.have+now.Sub(b.at).Seconds()*b.rate)
 	}
 	b.at = now
-	if b.have >= 1 {
-		b.have--
-		return 0, true
+	if b.have < 1 {
+		wait = time.Duration((1 - b.have) / b.rate * float64(time.Second))
 	}
-	if !wait {
-		return 0, false
+	if wait > max(most, 0) {
+		return wait, false
 	}
 	b.have--
-	return time.Duration(-b.have / b.rate * float64(time.Second)), true
+	return wait, true
 }
 
-// pacers keep this process within each app's configured rate.
-type pacers struct{ byApp sync.Map }
+// buckets are one bucket for each app in this process.
+type buckets struct{ byApp sync.Map }
 
-// wait holds the caller back until the app's rate lets one more call through. It reports whether it waited.
-func (p *pacers) wait(ctx context.Context, app *App) (bool, error) {
-	if app.Rate <= 0 {
-		return false, nil
-	}
-	v, ok := p.byApp.Load(app)
+// of is the app's bucket; the first caller says what it is like.
+func (p *buckets) of(appid string, rate, burst float64) *bucket {
+	v, ok := p.byApp.Load(appid)
 	if !ok {
-		v, _ = p.byApp.LoadOrStore(app, &bucket{rate: float64(app.Rate), burst: max(1, float64(app.Rate)/10)})
+		v, _ = p.byApp.LoadOrStore(appid, &bucket{rate: rate, burst: burst})
 	}
-	d, _ := v.(*bucket).take(time.Now(), true)
-	if d <= 0 {
-		return false, nil
+	return v.(*bucket)
+}
+
+// turn keeps this process within the app's configured rate: it takes the next turn for a call, as bucket.take does.
+func (s *Service) turn(app *App, most time.Duration) (wait time.Duration, ok bool) {
+	if app.Rate <= 0 {
+		return 0, true
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return true, ctx.Err()
-	case <-t.C:
-		return true, nil
-	}
+	return s.pace.of(app.Rules.AppID, float64(app.Rate), max(1, float64(app.Rate)/10)).take(time.Now(), most)
 }

@@ -58,3 +58,9 @@ func AsProblem(err error) *Problem {
 	}
 	return nil
 }
+
+// isNotFound reports whether err says that a record with this id is not known.
+func isNotFound(err error) bool {
+	p := AsProblem(err)
+	return p != nil && p.Code == CodeNotFound
+}

@@ -9,7 +9,7 @@ import (
 // write of it decides credit, cap, preference and duplicate together.
 //
 // Invariants: Credits never falls below zero; an open reservation of a one-time template has taken
-// its credit already; every list is bounded (see the limits beside ledger.go).
+// its credit already; every list is bounded (grant.go and settle.go have the limits).
 type Subscriber struct {
 	AppID         string         `json:"appid"`
 	OpenID        string         `json:"openid"`
@@ -20,6 +20,7 @@ type Subscriber struct {
 	QuietHours    string         `json:"quiet_hours,omitempty"`   // the subscriber's own, "22:00-08:00"
 	TimeZone      string         `json:"time_zone,omitempty"`     // the subscriber's own IANA zone
 	ActiveAt      Instant        `json:"active_at,omitempty"`     // last grant event or report
+	ErasedAt      Instant        `json:"erased_at,omitempty"`     // the person was erased: what was asked for until then is void
 }
 
 // SubscriptionState says what the user last decided on a template.
@@ -45,8 +46,10 @@ type Subscription struct {
 	Refusals   int               `json:"n,omitempty"`  // rejects in a row, for prompt_not_nagging
 	AcceptedAt Instant           `json:"ay,omitempty"` // the newest accept, by the user's clock
 	RejectedAt Instant           `json:"an,omitempty"` // the newest reject, by the user's clock
+	PushedNo   Instant           `json:"ap,omitempty"` // the newest reject that WeChat itself told of, by WeChat's clock
 	UpdatedAt  Instant           `json:"u,omitempty"`
 	Accepts    []Accept          `json:"a,omitempty"` // of the last hours, for pairing the two feeds
+	Dropped    []Dropped         `json:"d,omitempty"` // how many of them there was no room for, one for each feed
 	Recent     []Recent          `json:"r,omitempty"` // sends of the last days, oldest first
 }
 
@@ -68,10 +71,21 @@ type Accept struct {
 	Credited bool    `json:"c,omitempty"` // its credit has not been voided since
 }
 
-// Recent is one send of the last days: for caps, for duplicates, and to find the send a sent event means.
+// Dropped counts accepts of one feed that were forgotten before the other feed had announced them.
+type Dropped struct {
+	Source  Source  `json:"s"`
+	N       int     `json:"n"`
+	At      Instant `json:"at"` // the newest one, by the user's clock
+	Arrived Instant `json:"ar"` // and when it reached us
+}
+
+// Recent is one send of the last days: for caps, for duplicates, and to find the send a sent event means. One that was
+// found "not sent" counts for nothing; its event may still come.
 type Recent struct {
 	SendID      string  `json:"i"`
 	At          Instant `json:"at"`
+	NotSent     int     `json:"x,omitempty"` // the attempt that was found so
+	Returned    int     `json:"b,omitempty"` // credits given back then
 	Fingerprint uint64  `json:"f,omitempty"`
 	Trigger     uint64  `json:"g,omitempty"`
 	PeriodKey   uint64  `json:"k,omitempty"`
@@ -88,10 +102,8 @@ type Reservation struct {
 	At          Instant `json:"at"`    // the attempt began
 	Until       Instant `json:"until"` // the lease: no call starts after it
 	LongTerm    bool    `json:"lt,omitempty"`
-	Credit      int     `json:"c,omitempty"`  // credits taken: 1, or 0 for long-term and "try anyway"
-	Later       int     `json:"l,omitempty"`  // accepts that arrived while it was open
-	Loose       bool    `json:"o,omitempty"`  // no send or job record leads to it: the subscriber itself falls due
-	RequestHash uint64  `json:"rh,omitempty"` // tells a replay from another body under the same key
+	Credit      int     `json:"c,omitempty"` // credits taken: 1, or 0 for long-term and "try anyway"
+	Later       int     `json:"l,omitempty"` // accepts that arrived while it was open
 	Fingerprint uint64  `json:"f,omitempty"`
 	Trigger     uint64  `json:"g,omitempty"`
 	PeriodKey   uint64  `json:"k,omitempty"`
@@ -169,10 +181,12 @@ type Send struct {
 	OnUnknown   OnUnknown         `json:"on_unknown,omitempty"`
 	TryAnyway   bool              `json:"try_anyway,omitempty"`
 	RequestHash uint64            `json:"request_hash,omitempty"`
+	Claim       uint64            `json:"claim,omitempty"`      // drawn by the worker that stored it to work on it at once
 	Schedule    string            `json:"schedule,omitempty"`   // id of the schedule that made it
 	Occurrence  Instant           `json:"occurrence,omitempty"` // and of which due instant
 	Attempts    int               `json:"attempts,omitempty"`   // calls begun
 	AttemptAt   Instant           `json:"attempt_at,omitempty"` // the last one began
+	NotSent     int               `json:"not_sent,omitempty"`   // the attempt that a verdict found "not sent"
 	Credit      CreditEffect      `json:"credit,omitempty"`
 	MsgID       int64             `json:"msgid,omitempty"`
 	WeChat      *Answer           `json:"wechat,omitempty"`
@@ -218,7 +232,7 @@ type Hold struct {
 	TemplateID string  `json:"template_id,omitempty"` // "": the whole app
 	Rule       string  `json:"rule"`
 	Code       int     `json:"errcode,omitempty"`
-	Strike     int     `json:"strike,omitempty"` // of a suspension: the how-manieth of its scope
+	Strike     int     `json:"strike,omitempty"` // of a suspension: its ordinal within its scope
 	Since      Instant `json:"since"`
 	Until      Instant `json:"until,omitempty"` // 0: until an operator resumes
 }

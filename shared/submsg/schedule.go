@@ -3,7 +3,6 @@ package submsg
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -73,10 +72,7 @@ func (s *Service) CreateSchedule(ctx context.Context, appid, key string, req Sch
 		if _, err = s.Store.Save(ctx, Record{Key: ScheduleKey(appid, id), Due: dueOfSchedule(built), Body: built}); err == nil {
 			return *built, false, nil
 		}
-		if lost(err) && ctx.Err() != nil {
-			return sch, false, err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return sch, false, err
 		}
 	}
@@ -370,10 +366,7 @@ func (s *Service) changeSchedule(ctx context.Context, appid, id string, change f
 		if _, err = s.Store.Save(ctx, Record{Key: rec.Key, Version: rec.Version, Due: dueOfSchedule(&next), Body: &next}); err == nil {
 			return next, nil
 		}
-		if lost(err) && ctx.Err() != nil {
-			return Schedule{}, err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return Schedule{}, err
 		}
 	}
@@ -447,10 +440,7 @@ func (s *Service) DeleteSchedule(ctx context.Context, appid, id string) error {
 		if err = s.Store.Delete(ctx, rec.Key, rec.Version); err == nil {
 			return nil
 		}
-		if !errors.Is(err, ErrConflict) && ctx.Err() != nil {
-			return err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}

@@ -59,16 +59,14 @@ func (s *Service) CreateSend(ctx context.Context, appid, key string, req SendReq
 	}
 	ctx, cancel := s.work(ctx)
 	defer cancel()
-	c := &carriage{app: app, tpl: tpl, send: Record{Key: SendKey(appid, body.ID), Body: body}, loose: true}
+	c := &carriage{app: app, tpl: tpl, send: Record{Key: SendKey(appid, body.ID), Body: body}}
 	if err := s.load(ctx, c); err != nil {
 		return view, false, err
 	}
-	if stored := c.sendBody(); c.send.Version != 0 {
-		return s.replay(c, stored, body)
+	if c.send.Version != 0 && (req.Async || c.send.Due == 0 || c.send.Due > s.now() || s.underWay(c)) {
+		return s.replay(c)
 	}
-	if r, open := c.reservation(body.ID); open && r.RequestHash != body.RequestHash {
-		return view, false, keyReused()
-	}
+	replayed = c.send.Version != 0 // one that is due, whose worker has died perhaps, is carried on
 	if req.Async {
 		rec := sendRecord(body, 0, max(body.SendAt, body.CreatedAt))
 		if rec.Version, err = s.Store.Save(ctx, rec); err != nil {
@@ -83,15 +81,14 @@ func (s *Service) CreateSend(ctx context.Context, appid, key string, req SendReq
 	rec, err := s.carry(ctx, c)
 	switch {
 	case errors.Is(err, errInProgress):
-		return view, false, problem(CodeInProgress, "", "the first request under this idempotency key is still under way; ask again in a moment")
+		return view, false, inProgress()
 	case err != nil:
 		return s.afterLost(ctx, c, body, err)
 	}
-	final := rec.Body.(*Send)
-	if final.RequestHash != body.RequestHash {
-		return view, false, keyReused()
+	if c.send = rec; s.underWay(c) {
+		return view, false, inProgress() // the same request came twice, and the other one has it
 	}
-	return SendView{*final, rec.Due}, false, nil
+	return SendView{*rec.Body.(*Send), rec.Due}, replayed, nil
 }
 
 // SendID is the id of the send that an idempotency key leads to.
@@ -111,26 +108,28 @@ func (c *carriage) reservation(sendID string) (Reservation, bool) {
 	return sub.Reservations[i], true
 }
 
-func (s *Service) replay(c *carriage, stored, asked *Send) (SendView, bool, error) {
-	if stored.RequestHash != asked.RequestHash {
-		return SendView{}, false, keyReused()
-	}
+func inProgress() error {
+	return problem(CodeInProgress, "", "the first request under this idempotency key is still under way; ask again in a moment")
+}
+
+func (s *Service) replay(c *carriage) (SendView, bool, error) {
 	if s.underWay(c) {
-		return SendView{}, false, problem(CodeInProgress, "", "the first request under this idempotency key is still under way; ask again in a moment")
+		return SendView{}, false, inProgress()
 	}
-	return SendView{*stored, c.send.Due}, true, nil
+	return SendView{*c.sendBody(), c.send.Due}, true, nil
 }
 
 // underWay reports whether a worker holds the send right now.
 func (s *Service) underWay(c *carriage) bool {
-	r, open := c.reservation(c.sendBody().ID)
-	if !open {
-		return false
+	b, now := c.sendBody(), s.now()
+	if r, open := c.reservation(b.ID); open && blocking(r, c.sends()[r.SendID]) {
+		return now <= r.Until
 	}
-	return blocking(r, c.sends()[r.SendID]) && s.now() <= r.Until
+	return b.Claim != 0 && now <= c.send.Due
 }
 
-// afterLost looks once more after an error: the write that got no answer may have happened.
+// afterLost looks once more after an error: the write that got no answer may have happened. A send that is stored falls
+// due by itself, so it is accepted.
 func (s *Service) afterLost(ctx context.Context, c *carriage, asked *Send, err error) (SendView, bool, error) {
 	if AsProblem(err) != nil {
 		return SendView{}, false, err
@@ -142,8 +141,11 @@ func (s *Service) afterLost(ctx context.Context, c *carriage, asked *Send, err e
 	if c.send.Version == 0 {
 		return SendView{}, false, err
 	}
-	view, _, rerr := s.replay(c, c.sendBody(), asked)
-	return view, c.sendBody().CreatedAt != asked.CreatedAt, rerr
+	if _, held := c.reservation(asked.ID); held || !lost(err) {
+		view, _, rerr := s.replay(c)
+		return view, c.sendBody().CreatedAt != asked.CreatedAt, rerr
+	}
+	return SendView{*c.sendBody(), c.send.Due}, c.sendBody().CreatedAt != asked.CreatedAt, nil
 }
 
 // newSend validates a request and makes the send it asks for. Nothing is read or written but, where a template's
@@ -255,7 +257,7 @@ func (s *Service) Send(ctx context.Context, appid, id string) (SendView, error) 
 	return SendView{b, c.send.Due}, nil
 }
 
-// carriageOf loads a stored send for work on it.
+// carriageOf loads a stored send for work on it. Its tpl is nil where the template has been taken out of the configuration.
 func (s *Service) carriageOf(ctx context.Context, appid, id string) (*carriage, error) {
 	app, err := s.Apps.App(appid)
 	if err != nil {
@@ -270,15 +272,20 @@ func (s *Service) carriageOf(ctx context.Context, appid, id string) (*carriage, 
 		return nil, problem(CodeNotFound, "id", "no send with this id is known")
 	}
 	c := &carriage{app: app, send: recs[0]}
-	if c.tpl, err = s.template(ctx, app, b.TemplateID); err != nil {
-		c.tpl = &Template{Template: policy.Template{ID: b.TemplateID}} // it was taken out of the configuration since
-		c.tpl.Kind = policy.OneTime
+	if c.tpl, err = s.template(ctx, app, b.TemplateID); err != nil && AsProblem(err) == nil {
+		return nil, err
 	}
 	subs, err := s.Store.Load(ctx, SubscriberKey(appid, b.OpenID))
 	if err != nil {
 		return nil, err
 	}
 	c.sub = subs[0]
+	if erased(c.subBody(), b) {
+		if err := s.deleteAll(ctx, []Record{c.send}); err != nil {
+			return nil, err
+		}
+		return nil, problem(CodeNotFound, "id", "no send with this id is known")
+	}
 	return c, s.loadOthers(ctx, c)
 }
 
@@ -306,10 +313,7 @@ func (s *Service) Cancel(ctx context.Context, appid, id string) (SendView, error
 			next.Reason = &Reason{Code: "cancelled", Detail: "the caller cancelled it", DetailZH: "调用方已取消"}
 			rec := sendRecord(&next, c.send.Version, 0)
 			if _, err := s.Store.Save(ctx, rec); err != nil {
-				if lost(err) && ctx.Err() != nil {
-					return SendView{}, err
-				}
-				if err := again(ctx, try); err != nil {
+				if err := again(ctx, try, err); err != nil {
 					return SendView{}, err
 				}
 				continue
@@ -318,17 +322,14 @@ func (s *Service) Cancel(ctx context.Context, appid, id string) (SendView, error
 		}
 		// A worker may have read the send before it was cancelled. Writing the subscriber makes the reservation it is
 		// about to save fail; had it saved one already, we would see it.
-		if c.sub.Body == nil {
+		if c.sub.Body == nil && !b.TryAnyway { // without a grant there is no reservation
 			return s.Send(ctx, appid, id)
 		}
-		_, err = s.Store.Save(ctx, subscriberRecord(c.subBody(), c.sub.Version, c.sends()))
+		_, err = s.Store.Save(ctx, subscriberRecord(c.subBody(), c.sub.Version))
 		if err == nil {
 			return s.Send(ctx, appid, id)
 		}
-		if lost(err) && ctx.Err() != nil {
-			return SendView{}, err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return SendView{}, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ErrInProgress is wrapped in the problem that answers a send another worker holds right now.
+// errInProgress is what a send answers that another worker holds right now.
 var errInProgress = errors.New("submsg: another worker holds this send")
 
 // carriage is one send on its way through the path, with the records it rests on as last loaded.
@@ -18,10 +18,9 @@ type carriage struct {
 	send   Record // Key is set from the start; Body may be unsaved: Version 0
 	sub    Record
 	others map[string]Record // sends that hold open reservations of the subscriber
-	loose  bool
-	holder uint64
-	known  bool // sub and others are loaded
-	paced  bool // the app's rate let it through already
+	holder uint64            // drawn by this worker for this send
+	known  bool              // sub and others are loaded
+	paced  bool              // the app's rate let it through already
 }
 
 func (c *carriage) sendBody() *Send { return c.send.Body.(*Send) }
@@ -47,21 +46,43 @@ func (c *carriage) sends() map[string]*Send {
 	return m
 }
 
-// load reads the send and the subscriber together, then the sends that other open reservations name.
+// due is when the send falls due for this worker. One that it has claimed, which is to say stored in order to work on it
+// at once, falls due for the others only, should this worker die.
+func (c *carriage) due() Instant {
+	if b := c.sendBody(); b.Claim != 0 && b.Claim == c.holder {
+		return 0
+	}
+	return c.send.Due
+}
+
+// load reads the send and the subscriber together, then the sends that other open reservations name. A send that is
+// stored under the same key for another request is CodeKeyReused.
 func (s *Service) load(ctx context.Context, c *carriage) error {
 	b := c.sendBody()
 	recs, err := s.Store.Load(ctx, c.send.Key, SubscriberKey(b.AppID, b.OpenID))
 	if err != nil {
 		return err
 	}
-	if recs[0].Body != nil {
-		c.send = recs[0]
-	} else {
-		c.send.Version = 0
-	}
 	c.sub = recs[1]
+	stored, ok := recs[0].Body.(*Send)
+	switch {
+	case !ok:
+		c.send.Version = 0
+	case erased(c.subBody(), stored):
+		if err := s.deleteAll(ctx, recs[:1]); err != nil {
+			return err
+		}
+		c.send.Version = 0
+	case stored.RequestHash != b.RequestHash:
+		return keyReused()
+	default:
+		c.send = recs[0]
+	}
 	return s.loadOthers(ctx, c)
 }
+
+// erased reports whether the send was asked for before the person was erased.
+func erased(sub *Subscriber, b *Send) bool { return sub.ErasedAt != 0 && b.CreatedAt <= sub.ErasedAt }
 
 func (s *Service) loadOthers(ctx context.Context, c *carriage) error {
 	c.known, c.others = true, nil
@@ -103,6 +124,7 @@ func (s *Service) loadSends(ctx context.Context, appid string, ids []string) (ma
 func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 	c.holder = rand.Uint64() | 1
 	var began time.Time
+	var cause error // what kept the last write from success
 	for try := 0; ; try++ {
 		if !c.known {
 			if err := s.load(ctx, c); err != nil {
@@ -118,12 +140,17 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			began = now
 		}
 		p := decide(situation{
-			now: now, app: c.app, tpl: c.tpl, sub: c.subBody(), send: c.sendBody(), stored: c.send.Version != 0, due: c.send.Due,
-			others: c.sends(), health: health, holder: c.holder, until: s.leaseEnd(ctx), loose: c.loose,
+			now: now, app: c.app, tpl: c.tpl, sub: c.subBody(), send: c.sendBody(), stored: c.send.Version != 0, due: c.due(),
+			others: c.sends(), health: health, holder: c.holder, until: s.leaseEnd(ctx),
 		})
 		switch p.step {
 		case stepLeave:
 			return c.send, nil
+		case stepForget:
+			if err := s.deleteAll(ctx, []Record{c.send}); err != nil {
+				return c.send, err
+			}
+			return c.send, problem(CodeNotFound, "openid", "the person was erased meanwhile")
 		case stepBusy:
 			return c.send, errInProgress
 		case stepWait:
@@ -131,7 +158,15 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				p = waiting(c.sendBody(), s.now(), p.due)
 			} else {
 				c.known = false
-				if err := again(ctx, min(try, maxTries-1)); err != nil {
+				if err := again(ctx, min(try, maxTries-1), nil); err != nil {
+					return c.send, err
+				}
+				continue
+			}
+		case stepRecord:
+			if wait := p.due.Sub(s.now()); p.send.State == SendQueued && p.send.Schedule != "" && wait <= patient && !s.shortOf(ctx, wait+2*s.CallTimeout) {
+				c.known = false
+				if err := pause(ctx, wait); err != nil {
 					return c.send, err
 				}
 				continue
@@ -141,53 +176,57 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				return c.send, err
 			}
 		case stepReserve:
-			if s.shortOf(ctx, s.CallTimeout+s.LeaseMargin) {
+			short := s.shortOf(ctx, s.CallTimeout+s.LeaseMargin)
+			if short && c.send.Version != 0 {
 				return c.send, context.DeadlineExceeded // nothing is held yet: the next worker begins afresh
 			}
-			if try >= maxTries-1 { // so many write this subscriber that it is better taken up in a moment
+			if short || try >= maxTries-1 { // or so many write this subscriber that it is better taken up in a moment
 				p = waiting(c.sendBody(), s.now(), 0)
 				break
 			}
 			if !c.paced {
-				c.paced = true
-				waited, err := s.pace.wait(ctx, c.app)
-				if err != nil {
-					return c.send, err
+				wait, ok := s.turn(c.app, s.leftOf(ctx)-s.CallTimeout-s.LeaseMargin)
+				if !ok {
+					p = record(c.sendBody(), SendQueued, s.now(), s.now().Add(wait), &Reason{Code: "rate", Detail: "the app's rate is used up for now; it waits for its turn", DetailZH: "已达到应用的发送速率上限，排队等待"})
+					break
 				}
-				if waited {
+				c.paced = true
+				if wait > 0 {
+					if err := pause(ctx, wait); err != nil {
+						return c.send, err
+					}
 					continue // time has passed: decide again
 				}
 			}
-			rec := subscriberRecord(p.sub, c.sub.Version, c.sends())
-			if rec.Version, err = s.Store.Save(ctx, rec); err == nil {
+			if c.send.Version == 0 && c.sendBody().Schedule == "" {
+				// The key must belong to this request before anything is held for it: another subscriber's request may be
+				// under way under the same one, and nothing but the send is common to both.
+				claim := *c.sendBody()
+				claim.Claim = c.holder
+				rec := sendRecord(&claim, 0, s.leaseEnd(ctx))
+				if rec.Version, cause = s.Store.Save(ctx, rec); cause != nil {
+					break
+				}
+				c.send = rec
+			}
+			if _, cause = s.Store.Save(ctx, subscriberRecord(p.sub, c.sub.Version)); cause == nil {
 				return s.attempt(ctx, c, p.send, p.sub)
 			}
-			if lost(err) {
-				s.Log.WarnContext(ctx, "reservation got no answer from the store; loading again", "appid", c.app.Rules.AppID, "error", err)
+			if lost(cause) {
+				s.Log.WarnContext(ctx, "reservation got no answer from the store; loading again", "appid", c.app.Rules.AppID, "error", cause)
 			}
 		case stepCall:
 			return s.attempt(ctx, c, p.send, p.sub)
 		}
-		if wait := p.due.Sub(s.now()); p.step == stepRecord && p.send.State == SendQueued && p.send.Schedule != "" && wait <= patient && !s.shortOf(ctx, wait+2*s.CallTimeout) {
-			if err := pause(ctx, wait); err != nil {
-				return c.send, err
-			}
-			continue
-		}
 		if p.step == stepRecord {
 			rec := sendRecord(p.send, c.send.Version, p.due)
-			v, err := s.Store.Save(ctx, rec)
-			if err == nil {
-				rec.Version = v
+			if rec.Version, cause = s.Store.Save(ctx, rec); cause == nil {
 				s.countSend(c, p.send, rec.Due)
 				return rec, nil
 			}
-			if lost(err) && ctx.Err() != nil {
-				return c.send, err
-			}
 		}
 		c.known = false
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, cause); err != nil {
 			return c.send, err
 		}
 	}
@@ -213,6 +252,14 @@ func (c *carriage) recordOf(sendID string) Record {
 	return c.others[sendID]
 }
 
+// leftOf is how much is left of ctx; a plain process's own bound where it has no deadline.
+func (s *Service) leftOf(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return time.Until(deadline)
+	}
+	return s.Work
+}
+
 // shortOf reports whether less than d is left of ctx.
 func (s *Service) shortOf(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
@@ -233,8 +280,10 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 		cancel()
 	}
 	o := conclude(begun, res, s.now(), c.app.UnknownAfter)
+	save, cancel := s.toRecord(ctx)
+	defer cancel()
 	if o.hold != nil {
-		if h, err := s.addHold(ctx, c.app, c.tpl.ID, *o.hold); err != nil {
+		if h, err := s.addHold(save, c.app, c.tpl.ID, *o.hold); err != nil {
 			s.Log.ErrorContext(ctx, "hold could not be recorded", "appid", c.app.Rules.AppID, "errcode", res.Code, "error", err)
 			o.due = s.now().Add(backoff(begun.Attempts, time.Minute))
 		} else {
@@ -244,34 +293,38 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 	if res.NotSent || !res.Answered {
 		s.Log.WarnContext(ctx, "call to WeChat without an answer", "appid", begun.AppID, "send", begun.ID, "subscriber", s.Pseudonym(begun.OpenID), "not_sent", res.NotSent, "errcode", res.Code, "error", res.Err)
 	}
-	save, cancel := s.toRecord(ctx)
-	defer cancel()
-	rec, err := s.saveOutcome(save, c.send.Version, o)
+	rec, was, err := s.saveOutcome(save, c.send.Version, o)
 	if err != nil {
 		return rec, err
 	}
 	final := rec.Body.(*Send)
 	s.countSend(c, final, rec.Due)
-	if final.Credit == CreditZeroed {
+	switch {
+	case final.Credit == CreditZeroed:
 		if err := s.tidy(save, SubscriberKey(final.AppID, final.OpenID)); err != nil {
 			s.Log.WarnContext(ctx, "balance is zeroed at the next write instead", "appid", final.AppID, "error", err)
+		}
+	case overturned(was, final):
+		if err := s.takeBack(save, sub, final, final.Attempts); err != nil {
+			s.Log.WarnContext(ctx, "balance is corrected by the sent event instead", "appid", final.AppID, "error", err)
 		}
 	}
 	return rec, nil
 }
 
-// saveOutcome writes what a worker knows of a send over what is stored, as far as it prevails.
-func (s *Service) saveOutcome(ctx context.Context, version Version, o outcome) (Record, error) {
-	rec := sendRecord(o.send, version, o.due)
+// saveOutcome writes what a worker knows of a send over what is stored, as far as it prevails. was is what it replaced,
+// where that had been written since the worker began.
+func (s *Service) saveOutcome(ctx context.Context, version Version, o outcome) (rec Record, was *Send, err error) {
+	rec = sendRecord(o.send, version, o.due)
 	for try := 0; ; try++ {
 		v, err := s.Store.Save(ctx, rec)
 		if err == nil {
 			rec.Version = v
-			return rec, nil
+			return rec, was, nil
 		}
 		for {
-			if werr := again(ctx, try); werr != nil {
-				return rec, errors.Join(err, werr)
+			if werr := again(ctx, try, err); werr != nil {
+				return rec, nil, werr
 			}
 			loaded, lerr := s.Store.Load(ctx, rec.Key)
 			if lerr != nil {
@@ -281,8 +334,9 @@ func (s *Service) saveOutcome(ctx context.Context, version Version, o outcome) (
 			stored, _ := loaded[0].Body.(*Send)
 			next := prevail(stored, o.send)
 			if next == stored {
-				return loaded[0], nil
+				return loaded[0], nil, nil
 			}
+			was = stored
 			due := o.due
 			if next != o.send && next.State != o.send.State {
 				due = 0
@@ -305,8 +359,8 @@ func (s *Service) mark(ctx context.Context, app *App, openid string, r Reservati
 	return err
 }
 
-// tidy settles what is settled of a subscriber: past leases become unknown, results are applied. It is how a
-// subscriber that falls due by itself is looked after, and how 43101 takes effect at once.
+// tidy settles what is settled of a subscriber: past leases become unknown, results are applied. It is how 43101 takes
+// effect at once, and how a subscriber is put in order before it is shown.
 func (s *Service) tidy(ctx context.Context, key Key) error {
 	for try := 0; ; try++ {
 		recs, err := s.Store.Load(ctx, key)
@@ -339,18 +393,14 @@ func (s *Service) tidy(ctx context.Context, key Key) error {
 		if !marked {
 			sends := bodies(named)
 			next := settle(sub, sends)
-			rec := subscriberRecord(next, recs[0].Version, sends)
-			if next == sub && rec.Due == recs[0].Due {
+			if next == sub {
 				return nil
 			}
-			if _, err = s.Store.Save(ctx, rec); err == nil {
-				return s.leaveAudiences(ctx, sub, rec.Body.(*Subscriber))
-			}
-			if lost(err) && ctx.Err() != nil {
-				return err
+			if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version)); err == nil {
+				return s.leaveAudiences(ctx, sub, next)
 			}
 		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}
@@ -364,23 +414,18 @@ func bodies(named map[string]Record) map[string]*Send {
 	return m
 }
 
-// subscriberRecord is the record of a subscriber about to be saved. A reservation whose send has a record is
-// not loose any more: that record falls due by itself.
-func subscriberRecord(sub *Subscriber, version Version, sends map[string]*Send) Record {
-	for i, r := range sub.Reservations {
-		if o := sends[r.SendID]; r.Loose && o != nil && o.Attempts >= r.Attempt {
-			next := *sub
-			next.Reservations = slices.Clone(sub.Reservations)
-			next.Reservations[i].Loose = false
-			sub = &next
-		}
-	}
-	return Record{Key: SubscriberKey(sub.AppID, sub.OpenID), Version: version, Due: dueOf(sub), Body: sub}
+// subscriberRecord is the record of a subscriber about to be saved. It is never due: the sends and jobs that hold its
+// reservations are.
+func subscriberRecord(sub *Subscriber, version Version) Record {
+	return Record{Key: SubscriberKey(sub.AppID, sub.OpenID), Version: version, Body: sub}
 }
 
-// sendRecord is the record of a send about to be saved. A send that is not due again is kept for a while: it is
-// the memory of its idempotency key.
+// sendRecord is the record of a send about to be saved. A send that waits looks again no later than its valid_until; one
+// that is not due again is kept for a while: it is the memory of its idempotency key.
 func sendRecord(b *Send, version Version, due Instant) Record {
+	if b.State == SendQueued && b.ValidUntil != 0 {
+		due = min(due, b.ValidUntil)
+	}
 	rec := Record{Key: SendKey(b.AppID, b.ID), Version: version, Due: due, Body: b}
 	if due == 0 {
 		rec.Expires = b.UpdatedAt.Add(keepFinal)

@@ -41,9 +41,9 @@ type Service struct {
 	once     sync.Once
 	health   cache[*Health]
 	layouts  cache[map[string]SyncedTemplate]
-	pace     pacers
+	pace     buckets
 	counters counters
-	evidence bucket
+	evidence buckets
 }
 
 // Defaults for the durations of Service. WeChat itself promises nothing; five seconds is what it grants to
@@ -87,7 +87,6 @@ func (s *Service) init() {
 		if s.Concurrency == 0 {
 			s.Concurrency = DefaultConcurrency
 		}
-		s.evidence = bucket{rate: 10, burst: 20}
 	})
 }
 
@@ -149,13 +148,29 @@ func sumOf(parts []string) [sha256.Size]byte {
 // maxTries bounds how often one piece of work starts over when records change under it.
 const maxTries = 40
 
-// again waits a moment before the n-th new start, longer each time and never the same for two workers. It
-// answers CodeBusy when it has been tried often enough, and the context's error when its time is over.
-func again(ctx context.Context, n int) error {
-	if n >= maxTries {
-		return problem(CodeBusy, "", "too many requests change this record at once; try again in a moment")
+// again waits a moment before the n-th new start, longer each time and never the same for two workers. cause is what kept
+// the last write from success, if there was one. When it has been tried often enough, or the time is over, it answers the
+// store's own error where cause is one, else CodeBusy or the context's error.
+func again(ctx context.Context, n int, cause error) error {
+	over := ctx.Err()
+	if over == nil && n < maxTries {
+		over = pause(ctx, rand.N(min(time.Millisecond<<min(n, 6), 50*time.Millisecond)+1))
+		if over == nil {
+			return nil
+		}
 	}
-	t := time.NewTimer(rand.N(min(time.Millisecond<<min(n, 6), 50*time.Millisecond) + 1))
+	switch {
+	case lost(cause):
+		return cause
+	case over != nil:
+		return over
+	}
+	return problem(CodeBusy, "", "too many requests change this record at once; try again in a moment")
+}
+
+// pause waits, and answers the context's error if that ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -165,7 +180,7 @@ func again(ctx context.Context, n int) error {
 	}
 }
 
-// lost reports whether a write may not be assumed to have happened or not: the caller loads and looks.
+// lost reports whether err, of a write, leaves open whether the write took place: whoever wrote loads and looks.
 func lost(err error) bool { return err != nil && !errors.Is(err, ErrConflict) }
 
 type nowhere struct{}

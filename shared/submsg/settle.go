@@ -20,7 +20,7 @@ const (
 // refusal, a cancellation, a queued send) says nothing about it, whatever its state.
 func settled(r Reservation, s *Send) (CreditEffect, bool) {
 	switch {
-	case s == nil || s.Attempts < r.Attempt || s.State == SendUnknown && s.Attempts == r.Attempt:
+	case s == nil || s.Attempts < r.Attempt || s.State == SendUnknown && s.Credit == CreditNone && s.Attempts == r.Attempt:
 		return CreditNone, false
 	case s.Attempts > r.Attempt:
 		return CreditReturned, true // another attempt was begun, and that only follows a definite "not sent"
@@ -52,19 +52,55 @@ func settle(sub *Subscriber, sends map[string]*Send) *Subscriber {
 			continue
 		}
 		s := next.subscription(r.TemplateID)
+		sent := Recent{SendID: r.SendID, At: r.At, Fingerprint: r.Fingerprint, Trigger: r.Trigger, PeriodKey: r.PeriodKey, Urgent: r.Urgent}
 		switch effect {
 		case CreditReturned:
 			s.Credits += r.Credit
+			if o := sends[r.SendID]; o.Attempts == r.Attempt && foundNotSent(o) {
+				s.remember(Recent{SendID: r.SendID, At: r.At, NotSent: r.Attempt, Returned: r.Credit})
+			}
 		case CreditZeroed: // 43101: nothing was left, save what was accepted since the attempt began
 			if r.LongTerm && r.Later == 0 && s.State == StateActive {
 				s.State = StateRevoked
 			}
 			s.Credits = min(s.Credits, r.Later)
+			next.forget(r)
 		default:
-			s.remember(Recent{SendID: r.SendID, At: r.At, Fingerprint: r.Fingerprint, Trigger: r.Trigger, PeriodKey: r.PeriodKey, Urgent: r.Urgent})
+			s.remember(sent)
 		}
 	}
 	return next
+}
+
+// forget voids what may still be given back for attempts of before r, which found that WeChat knows of no grant: nothing
+// of the balance of then is left.
+func (sub *Subscriber) forget(r Reservation) {
+	for i := range sub.Reservations {
+		if o := &sub.Reservations[i]; o.TemplateID == r.TemplateID && o.At <= r.At {
+			o.Credit = 0
+		}
+	}
+	s := sub.subscription(r.TemplateID)
+	for i := range s.Recent {
+		s.Recent[i].Returned = 0
+	}
+}
+
+// correct takes back what was given back for an attempt that had been found "not sent" and went out after all. The result
+// is sub itself where nothing is to be taken.
+func correct(sub *Subscriber, sendID string, attempt int) *Subscriber {
+	for i := range sub.Subscriptions {
+		j := slices.IndexFunc(sub.Subscriptions[i].Recent, func(r Recent) bool { return r.SendID == sendID && r.NotSent == attempt })
+		if j < 0 || attempt == 0 {
+			continue
+		}
+		next := sub.clone()
+		s := &next.Subscriptions[i]
+		s.Credits = max(0, s.Credits-s.Recent[j].Returned)
+		s.Recent[j].NotSent, s.Recent[j].Returned = 0, 0
+		return next
+	}
+	return sub
 }
 
 // remember adds a send to the recent ones and forgets those that no rule and no event can ask for any more.
@@ -80,16 +116,4 @@ func (s *Subscription) remember(r Recent) {
 		}
 	}
 	s.Recent = kept
-}
-
-// dueOf is when a subscriber falls due by itself: past the lease of a reservation that no other record leads
-// to. 0 while there is none.
-func dueOf(sub *Subscriber) Instant {
-	var due Instant
-	for _, r := range sub.Reservations {
-		if r.Loose && (due == 0 || r.Until < due) {
-			due = r.Until + 1
-		}
-	}
-	return due
 }

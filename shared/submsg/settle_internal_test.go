@@ -143,18 +143,3 @@ func TestRecentSendsStayInOrderAndBounded(t *testing.T) {
 		t.Errorf("%d sends are remembered after %s, want %d: those that a sent event may still mean", n, recentDays, recentKept)
 	}
 }
-
-func TestASubscriberFallsDueByItselfOnlyForLooseReservations(t *testing.T) {
-	sub := &Subscriber{Reservations: []Reservation{{SendID: "a", Attempt: 1, Until: 50}, {SendID: "b", Attempt: 1, Until: 40, Loose: true}, {SendID: "c", Attempt: 1, Until: 30, Loose: true}}}
-	if got := subscriberRecord(sub, 0, nil).Due; got != 31 {
-		t.Errorf("due %d, want just past the first loose lease", got)
-	}
-	// A record of the attempt leads there by itself from now on; one of an earlier attempt does not.
-	rec := subscriberRecord(sub, 0, map[string]*Send{"c": {Attempts: 1}, "b": {Attempts: 0}})
-	if rec.Due != 41 {
-		t.Errorf("due %d, want just past the lease that still has no record", rec.Due)
-	}
-	if !sub.Reservations[2].Loose {
-		t.Error("the loaded record was changed")
-	}
-}

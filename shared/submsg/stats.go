@@ -60,10 +60,11 @@ func (c *counters) drain(now time.Time, every time.Duration) map[counterName]map
 // day is the day of WeChat's own accounts.
 func day(t time.Time) string { return t.In(policy.Shanghai).Format("2006-01-02") }
 
-// Flush writes the gathered figures. Functions call it before an instance may be frozen or ends.
+// Flush writes the gathered figures. It is called before the process ends.
 func (s *Service) Flush(ctx context.Context) error { return s.flush(ctx, 0) }
 
-// FlushSoon writes the gathered figures if they have been gathered for a while.
+// FlushSoon writes the gathered figures if they have been gathered for a while. Functions call it at the end of an
+// invocation: the instance may be frozen then.
 func (s *Service) FlushSoon(ctx context.Context) error { return s.flush(ctx, flushEvery) }
 
 func (s *Service) flush(ctx context.Context, every time.Duration) error {
@@ -96,7 +97,7 @@ func (s *Service) addCounts(ctx context.Context, name counterName, counts map[st
 		if lost(err) {
 			return err
 		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,8 @@ package submsg
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -194,8 +194,10 @@ func (s *Service) recentSends(ctx context.Context, view *SubscriberView) error {
 	cs := candidates(&view.Subscriber, "")
 	slices.SortFunc(cs, func(a, b candidate) int { return int(b.at - a.at) })
 	var ids []string
-	for _, c := range cs[:min(len(cs), shownSends)] {
-		ids = append(ids, c.sendID)
+	for _, c := range cs {
+		if len(ids) < shownSends && !slices.Contains(ids, c.sendID) {
+			ids = append(ids, c.sendID)
+		}
 	}
 	if len(ids) == 0 {
 		return nil
@@ -283,24 +285,27 @@ func (s *Service) SetPreferences(ctx context.Context, appid, openid string, p Pr
 		if err := s.joinAudiences(ctx, app, sub, next); err != nil {
 			return err
 		}
-		if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version, nil)); err == nil {
+		if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version)); err == nil {
 			return s.leaveAudiences(ctx, sub, next)
 		}
-		if lost(err) && ctx.Err() != nil {
-			return err
-		}
-		if err := again(ctx, try); err != nil {
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}
 }
 
-// Erase removes what is known of a person: the subscriber, the history, places in audiences, personal schedules, and
-// the sends that can still be found from there. Sends of longer ago run out by themselves. CodeInProgress while a
-// message is on its way.
+// erasedFor is how long an erased person's waiting and finished sends may be around unfound: as long as one may wait and is
+// kept.
+const erasedFor = maxAhead + keepFinal
+
+// Erase removes what is known of a person: personal schedules, the history, places in audiences, the sends that can be
+// found, and the subscriber's own record, in whose place the moment is kept: sends of before that nothing leads to are void
+// from then on, and deleted when they are come across. An erasure that was cut off is finished by the next one.
+// CodeInProgress, and nothing erased, while a message is on its way.
 func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 	s.init()
-	if _, err := s.Apps.App(appid); err != nil {
+	app, err := s.Apps.App(appid)
+	if err != nil {
 		return err
 	}
 	if err := CheckOpenID(openid); err != nil {
@@ -308,27 +313,6 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 	}
 	ctx, cancel := s.work(ctx)
 	defer cancel()
-	plans, err := s.listAll(ctx, PlanPartition(appid, openid))
-	if err != nil {
-		return err
-	}
-	for _, p := range plans {
-		if err := s.DeleteSchedule(ctx, appid, p.Body.(*PlanEntry).ScheduleID); err != nil && AsProblem(err) == nil {
-			return err
-		}
-		if err := s.Store.Delete(ctx, p.Key, p.Version); lost(err) {
-			return err
-		}
-	}
-	lines, err := s.listAll(ctx, HistoryPartition(appid, openid))
-	if err != nil {
-		return err
-	}
-	for _, l := range lines {
-		if err := s.Store.Delete(ctx, l.Key, l.Version); lost(err) {
-			return err
-		}
-	}
 	for try := 0; ; try++ {
 		recs, err := s.Store.Load(ctx, SubscriberKey(appid, openid))
 		if err != nil {
@@ -336,7 +320,7 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 		}
 		sub, ok := recs[0].Body.(*Subscriber)
 		if !ok {
-			return nil
+			sub = &Subscriber{AppID: appid, OpenID: openid}
 		}
 		ids := sendsNamed(sub, "")
 		for _, c := range candidates(sub, "") {
@@ -351,20 +335,65 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 		if slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, sends[r.SendID]) && s.now() <= r.Until }) {
 			return problem(CodeInProgress, "", "a message to this subscriber is on its way; erase again in a moment")
 		}
-		err = s.Store.Delete(ctx, SubscriberKey(appid, openid), recs[0].Version)
-		if err == nil {
-			for _, r := range named {
-				if derr := s.Store.Delete(ctx, r.Key, r.Version); lost(derr) {
-					return derr
-				}
-			}
-			return s.leaveAudiences(ctx, sub, &Subscriber{AppID: appid, OpenID: openid})
-		}
-		if !errors.Is(err, ErrConflict) && ctx.Err() != nil {
+		if err := s.eraseTraces(ctx, app, sub, slices.Collect(maps.Values(named))); err != nil {
 			return err
 		}
-		if err := again(ctx, try); err != nil {
+		rec := subscriberRecord(&Subscriber{AppID: appid, OpenID: openid, ErasedAt: s.now()}, recs[0].Version)
+		rec.Expires = s.now().Add(erasedFor)
+		if _, err = s.Store.Save(ctx, rec); err == nil {
+			return nil
+		}
+		if err := again(ctx, try, err); err != nil {
 			return err
 		}
 	}
+}
+
+// eraseTraces deletes what else there is of a person; the subscriber, which leads to it, goes last.
+func (s *Service) eraseTraces(ctx context.Context, app *App, sub *Subscriber, sends []Record) error {
+	if err := s.erasePlans(ctx, sub.AppID, sub.OpenID); err != nil {
+		return err
+	}
+	lines, err := s.listAll(ctx, HistoryPartition(sub.AppID, sub.OpenID))
+	if err != nil {
+		return err
+	}
+	if err := s.deleteAll(ctx, append(lines, sends...)); err != nil {
+		return err
+	}
+	for _, p := range everyPlace(app, sub) {
+		if err := s.removeEntry(ctx, sub.AppID, sub.OpenID, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// erasePlans deletes the schedules that were made for one subscriber alone, and what leads to them.
+func (s *Service) erasePlans(ctx context.Context, appid, openid string) error {
+	plans, err := s.listAll(ctx, PlanPartition(appid, openid))
+	if err != nil {
+		return err
+	}
+	for _, p := range plans {
+		id := p.Body.(*PlanEntry).ScheduleID
+		sch, err := s.Schedule(ctx, appid, id)
+		if err == nil && sch.To.OpenID == openid { // else it has been given other recipients since
+			err = s.DeleteSchedule(ctx, appid, id)
+		}
+		if err != nil && !isNotFound(err) {
+			return err
+		}
+	}
+	return s.deleteAll(ctx, plans)
+}
+
+// deleteAll deletes records as they were loaded. One that has changed or gone meanwhile is left.
+func (s *Service) deleteAll(ctx context.Context, recs []Record) error {
+	for _, r := range recs {
+		if err := s.Store.Delete(ctx, r.Key, r.Version); lost(err) {
+			return err
+		}
+	}
+	return nil
 }

@@ -7,14 +7,15 @@ const (
 	DefaultUnknownAfter = 2 * time.Minute
 	MinUnknownAfter     = 30 * time.Second
 
-	// giveUpVerdict is when an unknown send stops being looked at: it stays unknown, visibly.
+	// giveUpVerdict is when an unknown send stops being looked at: it stays unknown, visibly, and its credit spent. Its
+	// reservation ends with it, or the send's own end would make it anew.
 	giveUpVerdict = 24 * time.Hour
 )
 
 // markUnknown is the account of an attempt whose worker left nothing but its reservation: past its lease, with
 // no answer, it is unknown, whatever an earlier record says (the rule "outrank"). stored may be nil.
 func markUnknown(app, openid string, r Reservation, stored *Send, now Instant, after time.Duration) outcome {
-	next := Send{ID: r.SendID, AppID: app, OpenID: openid, TemplateID: r.TemplateID, RequestHash: r.RequestHash, CreatedAt: r.At}
+	next := Send{ID: r.SendID, AppID: app, OpenID: openid, TemplateID: r.TemplateID, CreatedAt: r.At}
 	if stored != nil {
 		next = *stored
 	}
@@ -32,17 +33,31 @@ func judge(s *Send, evidence, now Instant, after time.Duration) outcome {
 	if evidence <= s.AttemptAt {
 		age := now.Sub(s.AttemptAt)
 		if age >= giveUpVerdict {
+			next.Credit = CreditSpent
 			return outcome{send: &next}
 		}
 		return outcome{send: &next, due: now.Add(max(after/4, age/2))}
 	}
-	next.Credit = CreditReturned
+	next.Credit, next.NotSent = CreditReturned, next.Attempts
 	if s.OnUnknown == OnUnknownResend && s.Data != nil && (s.ValidUntil == 0 || now < s.ValidUntil) {
 		next.State = SendQueued
-		next.Reason = &Reason{Code: "not_sent", Detail: "no sent event came while later sends' did: it was not sent, and goes again", DetailZH: "后续消息均有送达回执而此条没有，判定未发出，重新发送"}
+		next.Reason = &Reason{Code: notSent, Detail: "no sent event came while later sends' did: it was not sent, and goes again", DetailZH: "后续消息均有送达回执而此条没有，判定未发出，重新发送"}
 		return outcome{send: &next, due: now}
 	}
 	next.State = SendFailed
-	next.Reason = &Reason{Code: "not_sent", Detail: "no sent event came while later sends' did: it was not sent, and its credit was given back", DetailZH: "后续消息均有送达回执而此条没有，判定未发出，额度已退回"}
+	next.Reason = &Reason{Code: notSent, Detail: "no sent event came while later sends' did: it was not sent, and its credit was given back", DetailZH: "后续消息均有送达回执而此条没有，判定未发出，额度已退回"}
 	return outcome{send: &next}
+}
+
+// notSent is the code of the reason that a verdict leaves.
+const notSent = "not_sent"
+
+// foundNotSent reports whether the last attempt of a send was found "not sent" by a verdict, whatever became of the send
+// since.
+func foundNotSent(s *Send) bool { return s.NotSent != 0 && s.NotSent == s.Attempts }
+
+// overturned reports whether next, a send that went out, contradicts a credit that was given back for the very same
+// attempt: it had been found "not sent". What an earlier attempt gave back stays given back.
+func overturned(was, next *Send) bool {
+	return was != nil && was.Credit == CreditReturned && next.Credit == CreditSpent && was.Attempts == next.Attempts
 }

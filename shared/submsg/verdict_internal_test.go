@@ -19,7 +19,7 @@ func TestTheVerdictOnAnUnknownSend(t *testing.T) {
 	}{
 		{"no later event came: it stays unknown and is looked at again", Send{OnUnknown: OnUnknownResend, Data: data}, began, 2 * time.Minute, SendUnknown, CreditNone, true},
 		{"evidence of an earlier attempt is none", Send{OnUnknown: OnUnknownResend, Data: data}, began - 1, time.Hour, SendUnknown, CreditNone, true},
-		{"a day without evidence: it stays unknown, visibly, for good", Send{}, 0, 24 * time.Hour, SendUnknown, CreditNone, false},
+		{"a day without evidence: it stays unknown, visibly, for good, and its credit spent", Send{}, 0, 24 * time.Hour, SendUnknown, CreditSpent, false},
 		{"a later event came, fail: failed, given back", Send{Data: data}, began + 1, 2 * time.Minute, SendFailed, CreditReturned, false},
 		{"a later event came, fail by name", Send{OnUnknown: OnUnknownFail, Data: data}, began + 1, 2 * time.Minute, SendFailed, CreditReturned, false},
 		{"a later event came, resend: queued at once", Send{OnUnknown: OnUnknownResend, Data: data}, began + 1, 2 * time.Minute, SendQueued, CreditReturned, true},
@@ -51,7 +51,7 @@ func TestTheVerdictOnAnUnknownSend(t *testing.T) {
 // The rule "outrank": an attempt past its lease that left no answer is unknown, whatever an earlier record says.
 func TestAnAbandonedAttemptIsUnknownWhateverWasRecordedBefore(t *testing.T) {
 	const now = Instant(1_790_000_060_000)
-	r := Reservation{SendID: "s", TemplateID: "T", Attempt: 2, At: now - 60_000, Until: now - 1, RequestHash: 4}
+	r := Reservation{SendID: "s", TemplateID: "T", Attempt: 2, At: now - 60_000, Until: now - 1}
 	for _, stored := range []*Send{
 		nil,
 		{ID: "s", AppID: "app", OpenID: "someone", TemplateID: "T", State: SendRefused, Attempts: 1, Reason: &Reason{Code: "quiet_hours"}, RequestHash: 4, CreatedAt: 5},
@@ -68,7 +68,7 @@ func TestAnAbandonedAttemptIsUnknownWhateverWasRecordedBefore(t *testing.T) {
 			if s.State != SendUnknown || s.Credit != CreditNone || s.Attempts != 2 || s.AttemptAt != r.At || s.WeChat != nil {
 				t.Errorf("%+v", s)
 			}
-			if s.ID != "s" || s.AppID != "app" || s.OpenID != "someone" || s.TemplateID != "T" || s.RequestHash != 4 {
+			if s.ID != "s" || s.AppID != "app" || s.OpenID != "someone" || s.TemplateID != "T" || stored != nil && s.RequestHash != 4 {
 				t.Errorf("the record does not say whose it is: %+v", s)
 			}
 			if o.due < now.Add(MinUnknownAfter) {

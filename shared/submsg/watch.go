@@ -131,7 +131,7 @@ func (s *Service) pauseSchedules(ctx context.Context, app *App, p Pausing) error
 				switch {
 				case err == nil:
 					p.Paused++
-				case !errors.Is(err, errSettled) && AsProblem(err) == nil: // deleted meanwhile: a problem, and none of ours
+				case !errors.Is(err, errSettled) && !isNotFound(err): // deleted meanwhile: none of ours
 					failed = errors.Join(failed, err)
 				}
 			})
