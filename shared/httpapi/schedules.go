@@ -19,6 +19,9 @@ func readSchedule(body any) (submsg.ScheduleRequest, error) {
 		req.To.OpenID = to.text("openid")
 		if audience, present := to.object("audience"); present {
 			req.To.Audience = &submsg.Audience{Topic: audience.text("topic")}
+			if _, named := audience.get("topic"); named && req.To.Audience.Topic == "" {
+				bad.add(audience.at("topic"), faultMissing, "topic is empty: leave it out to send to the whole audience")
+			}
 			audience.close()
 		}
 		to.close()
@@ -30,9 +33,11 @@ func readSchedule(body any) (submsg.ScheduleRequest, error) {
 	} else {
 		bad.add("content", faultMissing, "content is needed: data, series or provider")
 	}
-	req.ValidFor, _ = f.duration("valid_for")
-	req.Spread, _ = f.duration("spread")
 	var set bool
+	if req.ValidFor, set = f.duration("valid_for"); set && req.ValidFor == 0 {
+		bad.add("valid_for", faultDuration, "valid_for is 0s: no message could ever go; leave it out for the default")
+	}
+	req.Spread, _ = f.duration("spread")
 	if req.CatchUp, set = f.duration("catch_up"); set && req.CatchUp == 0 {
 		req.CatchUp = -1 // written down as 0s: not at all, which is not the default
 	}

@@ -17,6 +17,7 @@ type sendView struct {
 	Template   string            `json:"template,omitempty"`
 	State      submsg.SendState  `json:"state"`
 	Reason     *reason           `json:"reason,omitempty"`
+	Reasons    []*reason         `json:"reasons,omitempty"` // all of them, where more rules than one refused it
 	Attempts   int               `json:"attempts"`
 	MsgID      string            `json:"msgid,omitempty"`
 	WeChat     *wechatAnswer     `json:"wechat,omitempty"`
@@ -59,6 +60,12 @@ func showSend(app *submsg.App, s submsg.SendView) sendView {
 		Attempts: s.Attempts, Credit: string(s.Credit), Data: s.Data, Page: s.Page, Trigger: s.Trigger, OnUnknown: s.OnUnknown, Schedule: s.Schedule, Occurrence: showTime(s.Occurrence),
 		SendAt: showTime(s.SendAt), ValidUntil: showTime(s.ValidUntil), Due: showTime(s.Due), AttemptAt: showTime(s.AttemptAt), EventAt: showTime(s.EventAt),
 		OpenedAt: showTime(s.OpenedAt), CreatedAt: showTime(s.CreatedAt), UpdatedAt: showTime(s.UpdatedAt),
+	}
+	if len(s.Besides) > 0 {
+		v.Reasons = append(v.Reasons, v.Reason)
+		for i := range s.Besides {
+			v.Reasons = append(v.Reasons, showStored(&s.Besides[i]))
+		}
 	}
 	if s.MsgID != 0 {
 		v.MsgID = strconv.FormatInt(s.MsgID, 10)

@@ -20,15 +20,12 @@ func appendConsent(reasons []Reason, r *Request) []Reason {
 		switch {
 		case r.Revoked:
 			reasons = append(reasons, revoked(r, RuleOneTimeCredit))
-		case r.Credits <= 0 && r.Scheduled:
-			reasons = append(reasons, noCredit(r, RuleOneTimeCredit), Reason{
-				Code:     RuleScheduleConsent,
-				Detail:   "A schedule sends only to those who have agreed at the moment of sending; this subscriber has no credit left now.",
-				DetailZH: "定时任务只发给发送当时仍有订阅的用户；该用户此刻已无可用的订阅次数。",
-			})
-		case r.Credits <= 0 && !r.TryAnyway:
+		case r.Credits <= 0 && (r.Scheduled || !r.TryAnyway):
 			reasons = append(reasons, noCredit(r, RuleOneTimeCredit))
+		default:
+			return reasons
 		}
+		reasons = appendScheduleConsent(reasons, r)
 	case tpl.Kind.lasting():
 		switch {
 		case r.Revoked:
@@ -39,14 +36,10 @@ func appendConsent(reasons []Reason, r *Request) []Reason {
 				Detail:   fmt.Sprintf("The subscriber has not subscribed to %s; ask for it in the mini program after the user's own tap.", tpl.label()),
 				DetailZH: fmt.Sprintf("用户未订阅“%s”；请在小程序内由用户点击后发起订阅。", tpl.label()),
 			})
-			if r.Scheduled {
-				reasons = append(reasons, Reason{
-					Code:     RuleScheduleConsent,
-					Detail:   "A schedule sends only to subscriptions that are active at the moment of sending; this one is not.",
-					DetailZH: "定时任务只发给发送当时有效的订阅；该订阅当前无效。",
-				})
-			}
+		default:
+			return reasons
 		}
+		reasons = appendScheduleConsent(reasons, r)
 	case tpl.Kind == TemplateMessage:
 		reasons = appendTemplateConsent(reasons, r)
 	default:
@@ -57,6 +50,18 @@ func appendConsent(reasons []Reason, r *Request) []Reason {
 		})
 	}
 	return reasons
+}
+
+// appendScheduleConsent says of a scheduled message without consent that none is needed at any other moment.
+func appendScheduleConsent(reasons []Reason, r *Request) []Reason {
+	if !r.Scheduled {
+		return reasons
+	}
+	return append(reasons, Reason{
+		Code:     RuleScheduleConsent,
+		Detail:   "A schedule sends only to those whose consent stands at the moment of sending, not of creation; this subscriber's does not.",
+		DetailZH: "定时任务只发给发送当时仍同意接收的用户，而非创建任务时；该用户此刻的同意已无效。",
+	})
 }
 
 // appendTemplateConsent is consent for the old template messages.

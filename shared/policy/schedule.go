@@ -16,7 +16,8 @@ const shownOccurrences = 3
 // refuses what no consent can cover. Whether the subscriber agrees is asked at
 // each sending, not here. The result is nil where nothing is wrong.
 //
-// The occurrences should reach over at least a week; they need no order.
+// The occurrences should reach over at least a week; they need no order. They are of the schedule's own zone, which may
+// be another than the app's.
 func CheckSchedule(app *App, tpl *Template, occurrences []time.Time) []Reason {
 	var reasons []Reason
 	if tpl.Kind == TemplateMessage && tpl.Unasked != "" {
@@ -57,8 +58,8 @@ func CheckSchedule(app *App, tpl *Template, occurrences []time.Time) []Reason {
 // breaking are the first occurrences that find limit earlier ones in the
 // window before them. It is the rule of recurrence that is judged, not its luck:
 // where the clock springs forward, a daily 09:00 comes after 23 hours and is
-// still daily, so the wall clock's distance counts if it is the longer one. The
-// cap itself then moves that one message by an hour.
+// still daily, so the wall clock's distance counts if it is the longer one: in the
+// schedule's zone as in the app's. The cap itself then moves that one message by an hour.
 func breaking(times []time.Time, limit int, window time.Duration, zone *time.Location) []time.Time {
 	if limit <= 0 {
 		return nil
@@ -66,7 +67,7 @@ func breaking(times []time.Time, limit int, window time.Duration, zone *time.Loc
 	var bad []time.Time
 	for i := limit; i < len(times) && len(bad) < shownOccurrences; i++ {
 		from, to := times[i-limit], times[i]
-		if max(to.Sub(from), wall(to, zone).Sub(wall(from, zone))) < window {
+		if max(to.Sub(from), wall(to, zone).Sub(wall(from, zone)), wall(to, to.Location()).Sub(wall(from, from.Location()))) < window {
 			bad = append(bad, to)
 		}
 	}

@@ -100,7 +100,9 @@ func decide(in situation) plan {
 	req := facts(in.now, in.app, in.tpl, sub, send, in.health)
 	switch d := in.app.engine.Decide(req); d.Outcome {
 	case policy.Refuse:
-		return record(send, SendRefused, now, 0, reasonOf(d))
+		p := record(send, SendRefused, now, 0, reasonOf(d))
+		p.send.Besides = besides(d)
+		return p
 	case policy.Expire:
 		return record(send, SendExpired, now, 0, reasonOf(d))
 	case policy.Defer:
@@ -140,7 +142,7 @@ func attempt(s *Send, r Reservation) *Send {
 
 func record(s *Send, state SendState, now, due Instant, why *Reason) plan {
 	next := *s
-	next.State, next.Reason, next.UpdatedAt, next.Claim = state, why, now, 0
+	next.State, next.Reason, next.Besides, next.UpdatedAt, next.Claim = state, why, nil, now, 0
 	return plan{step: stepRecord, send: &next, due: due}
 }
 

@@ -2,6 +2,7 @@ package submsg
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/policy"
@@ -46,7 +47,7 @@ func periodKey(t *Template, data map[string]string) uint64 {
 	if t.KeyField == "" {
 		return policy.HashKey(t.ID)
 	}
-	return policy.HashKey(data[t.KeyField])
+	return policy.HashKey(strings.TrimSpace(data[t.KeyField]))
 }
 
 // history is every earlier send that still counts, open reservations included, newest last.
@@ -111,6 +112,18 @@ func reasonOf(d policy.Decision) *Reason {
 	if len(d.Reasons) == 0 {
 		return nil
 	}
-	r := d.Reasons[0]
+	return stored(d.Reasons[0])
+}
+
+// besides are the other reasons of a refusal.
+func besides(d policy.Decision) []Reason {
+	var more []Reason
+	for i := 1; i < len(d.Reasons); i++ {
+		more = append(more, *stored(d.Reasons[i]))
+	}
+	return more
+}
+
+func stored(r policy.Reason) *Reason {
 	return &Reason{Code: r.Code, Detail: r.Detail, DetailZH: r.DetailZH, Field: r.Field, Word: r.Word, Until: At(r.Until)}
 }

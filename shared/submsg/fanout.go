@@ -129,7 +129,7 @@ func (w *jobWork) run(ctx context.Context) error {
 				stopped = true
 				break
 			}
-			entries, err := s.Store.List(ctx, partition, cursor, jobPage)
+			entries, err := w.entries(ctx, partition, cursor)
 			if err != nil {
 				finish(ahead)
 				return w.giveUp(ctx, err)
@@ -189,6 +189,16 @@ func (w *jobWork) run(ctx context.Context) error {
 	return nil
 }
 
+// entries is the next page of whom the job is for.
+func (w *jobWork) entries(ctx context.Context, partition, cursor string) ([]Record, error) {
+	if openid := w.job.To.OpenID; openid != "" && cursor == "" {
+		return []Record{{Key: Key{Sort: openid}, Body: &AudienceEntry{OpenID: openid}}}, nil
+	} else if openid != "" {
+		return nil, nil
+	}
+	return w.s.Store.List(ctx, partition, cursor, jobPage)
+}
+
 // finish waits for pages under way: their sends are this worker's, and end with it.
 func finish(ahead []*page) {
 	for _, p := range ahead {
@@ -228,16 +238,16 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	var names []string
 	var todo []*carriage
 	for i, c := range cs {
-		if recs[2*i].Body != nil {
-			p.count("known") // a record falls due by itself
+		if b, ok := recs[2*i].Body.(*Send); ok {
+			p.count(string(b.State)) // a worker before this one has got so far; the record falls due by itself
 			continue
 		}
 		c.sub = recs[2*i+1]
-		if c.sub.Body == nil { // the entry is ahead of its subscriber, whose accept is being written, or was left by one
+		if c.sub.Body == nil && j.To.OpenID == "" { // the entry is ahead of its subscriber, whose accept is being written, or was left by one
 			p.count("skipped")
 			continue
 		}
-		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive {
+		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive && j.To.OpenID == "" {
 			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, standing)); err != nil {
 				p.fail(err)
 				return
@@ -319,6 +329,9 @@ func (w *jobWork) one(ctx context.Context, p *page, c *carriage) {
 // fetch asks the provider for the content of those who are still to be sent to, and leaves out those it skips and
 // those whose subscription has ended.
 func (w *jobWork) fetch(ctx context.Context, p *page, todo []*carriage) ([]*carriage, error) {
+	if v := p.job.ValidUntil; v != 0 && w.s.now() >= v {
+		return todo, nil // too late for any content: each ends as expired, and the job with them
+	}
 	var ready []*carriage
 	for len(todo) > 0 {
 		batch := todo[:min(providerBatch, len(todo))]

@@ -91,7 +91,7 @@ func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]
 		if err != nil {
 			return nil, err
 		}
-		if sch.To.OpenID != "" {
+		if sch.To.OpenID != "" && job.Provider == "" {
 			if err := s.sendPersonal(ctx, app, job); err != nil {
 				return nil, err
 			}
@@ -102,6 +102,11 @@ func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]
 			return nil, err
 		}
 		jobs = append(jobs, keys...)
+	}
+	if f.next.Missed > sch.Missed {
+		if err := s.leaveTrail(ctx, sch); err != nil {
+			return jobs, err
+		}
 	}
 	next := Record{Key: rec.Key, Version: rec.Version, Due: f.due, Body: f.next}
 	if _, err := s.Store.Save(ctx, next); err != nil && !errors.Is(err, ErrConflict) {
@@ -140,18 +145,23 @@ func (s *Service) jobOf(app *App, sch *Schedule, rule recurrence.Rule, at Instan
 	return j, nil
 }
 
-// putJobs writes one job per shard of the audience, where it is not there yet. The spread staggers them.
+// putJobs writes one job per shard of the audience, where it is not there yet. The spread staggers them. One subscriber
+// takes one job.
 func (s *Service) putJobs(ctx context.Context, sch *Schedule, job *Job) ([]Key, error) {
-	keys := make([]Key, AudienceShards)
-	errs := make([]error, AudienceShards)
+	shards := AudienceShards
+	if sch.To.OpenID != "" {
+		shards = 1
+	}
+	keys := make([]Key, shards)
+	errs := make([]error, shards)
 	var group sync.WaitGroup
-	for shard := range AudienceShards {
+	for shard := range shards {
 		group.Go(func() {
 			j := *job
-			j.Shard, j.Shards = shard, AudienceShards
+			j.Shard, j.Shards = shard, shards
 			keys[shard] = JobKey(j.AppID, j.ScheduleID, j.Occurrence, shard)
 			j.ID = derive("job", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), strconv.Itoa(shard))
-			due := j.Occurrence + Instant(sch.Spread*int64(shard)/AudienceShards)
+			due := j.Occurrence + Instant(sch.Spread*int64(shard)/int64(shards))
 			if _, err := s.Store.Save(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j}); lost(err) {
 				errs[shard] = err
 			}
@@ -190,19 +200,35 @@ func (s *Service) sendPersonal(ctx context.Context, app *App, j *Job) error {
 	if c.send.Version != 0 {
 		return nil // a record falls due by itself
 	}
-	if j.Provider != "" {
-		answer, err := s.provide(ctx, j, []string{j.To.OpenID})
-		if err != nil {
-			return err
-		}
-		content, ok := answer[j.To.OpenID]
-		if !ok || content.Skip {
-			return nil
-		}
-		c.send.Body = j.occurrenceSend(j.To.OpenID, content, s.now())
-	}
 	_, err = s.carryOccurrence(ctx, c)
 	return err
+}
+
+// leaveTrail makes the send of the occurrence at NextAt fall due by itself where a worker holds a reservation for it, or
+// died holding it: the schedule, which leads to it otherwise, is about to move on or to go away.
+func (s *Service) leaveTrail(ctx context.Context, sch *Schedule) error {
+	if sch.To.OpenID == "" || sch.NextAt == 0 {
+		return nil
+	}
+	recs, err := s.Store.Load(ctx, SubscriberKey(sch.AppID, sch.To.OpenID))
+	if err != nil {
+		return err
+	}
+	sub, ok := recs[0].Body.(*Subscriber)
+	if !ok {
+		return nil
+	}
+	id := OccurrenceSendID(sch.AppID, sch.ID, sch.NextAt, sch.To.OpenID)
+	for _, r := range sub.Reservations {
+		if r.SendID != id {
+			continue
+		}
+		b := &Send{ID: id, AppID: sch.AppID, OpenID: sub.OpenID, TemplateID: r.TemplateID, State: SendQueued, Schedule: sch.ID, Occurrence: sch.NextAt, CreatedAt: r.At, UpdatedAt: s.now()}
+		if _, err := s.Store.Save(ctx, sendRecord(b, 0, r.Until+1)); lost(err) { // one that is stored already does the same
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) occurrenceCarriage(ctx context.Context, app *App, j *Job, openid string) (*carriage, error) {

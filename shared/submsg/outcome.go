@@ -115,7 +115,7 @@ func conclude(s *Send, res Result, now Instant, unknownAfter time.Duration) outc
 		return outcome{send: &next, due: now.Add(wait)}
 	case classDay, classTemplate, classApp:
 		next.State, next.Credit = SendQueued, CreditReturned
-		next.Reason = &Reason{Code: "suspended", Detail: fmt.Sprintf("WeChat answered %d: held until the suspension ends or an operator resumes", res.Code)}
+		next.Reason = &Reason{Code: "suspended", Detail: fmt.Sprintf("WeChat answered %d: held until the suspension ends or an operator resumes", res.Code), DetailZH: fmt.Sprintf("微信返回 %d：暂停发送，至封禁结束或管理员恢复", res.Code)}
 		if c == classDay {
 			next.Reason = &Reason{Code: "daily_quota", Detail: "WeChat answered 45009: held until the next day in Asia/Shanghai", DetailZH: "当日配额已用完，次日继续"}
 		}

@@ -23,7 +23,9 @@ func (s *Service) Prompts(ctx context.Context, appid, openid, scene string) (pol
 		return policy.PromptPlan{}, err
 	}
 	if scene == "" || len(scene) > maxKey {
-		return policy.PromptPlan{}, problem(CodeInvalidRequest, "scene", fmt.Sprintf("scene says what the user is about to tap, in 1 to %d bytes (rule %s)", maxKey, policy.RulePromptAskedFor))
+		p := problem(CodeInvalidRequest, "scene", fmt.Sprintf("scene says what the user is about to tap, in 1 to %d bytes (rule %s)", maxKey, policy.RulePromptAskedFor))
+		p.Errors = []FieldProblem{{Field: p.Field, Code: policy.RulePromptAskedFor, Detail: p.Detail}}
+		return policy.PromptPlan{}, p
 	}
 	recs, err := s.Store.Load(ctx, SubscriberKey(appid, openid))
 	if err != nil {

@@ -148,6 +148,14 @@ const (
 	OnUnknownResend OnUnknown = "resend"
 )
 
+// orDefault is the choice that holds: none made is OnUnknownFail.
+func (o OnUnknown) orDefault() OnUnknown {
+	if o == "" {
+		return OnUnknownFail
+	}
+	return o
+}
+
 // Reason is why a send is in its state: a rule's name or a code of docs/errors.md, and a sentence.
 type Reason struct {
 	Code     string  `json:"code"`
@@ -191,6 +199,7 @@ type Send struct {
 	MsgID       int64             `json:"msgid,omitempty"`
 	WeChat      *Answer           `json:"wechat,omitempty"`
 	Reason      *Reason           `json:"reason,omitempty"`
+	Besides     []Reason          `json:"besides,omitempty"`  // the other rules that said no
 	EventAt     Instant           `json:"event_at,omitempty"` // the sent event's own time
 	EventPrint  uint64            `json:"event,omitempty"`    // and its fingerprint, so that its copies change nothing
 	OpenedAt    Instant           `json:"opened_at,omitempty"`

@@ -65,7 +65,7 @@ func (s *Service) CreateSchedule(ctx context.Context, appid, key string, req Sch
 		if err != nil {
 			return sch, false, err
 		}
-		built.ID, built.RequestHash, built.CreatedAt = id, hash, s.now()
+		built.ID, built.RequestHash, built.CreatedAt = id, hash, built.UpdatedAt
 		if err := s.putPlan(ctx, built); err != nil {
 			return sch, false, err
 		}
@@ -85,7 +85,7 @@ func (r ScheduleRequest) digest() uint64 {
 	}
 	body, _ := json.Marshal(r.Content) // maps come out in the order of their keys
 	to, _ := json.Marshal(r.To)
-	return digest(r.Template, string(to), r.RRule, start, r.TimeZone, string(body), r.Page, r.ValidFor.String(), r.CatchUp.String(), r.Spread.String(), string(r.OnUnknown))
+	return digest(r.Template, string(to), r.RRule, start, r.TimeZone, string(body), r.Page, r.ValidFor.String(), r.CatchUp.String(), r.Spread.String(), string(r.OnUnknown.orDefault()))
 }
 
 // buildSchedule validates a request. With was, the schedule it replaces, what has occurred stays.
@@ -164,7 +164,7 @@ func (s *Service) buildSchedule(ctx context.Context, app *App, req ScheduleReque
 			return nil, problem(CodeInvalidRequest, "content.series", "every occurrence of the series lies in the past")
 		}
 	}
-	if err := s.checkContent(app, tpl, sch, zone); err != nil {
+	if err := s.checkContent(app, tpl, sch, rule, zone); err != nil {
 		return nil, err
 	}
 	if was == nil || was.RRule != sch.RRule || was.Start != sch.Start || was.TimeZone != sch.TimeZone || was.TemplateID != sch.TemplateID {
@@ -209,8 +209,9 @@ func CheckTopic(topic, field string) error {
 	return nil
 }
 
-// checkContent holds the content against the template, with the variables filled in as at the next occurrence.
-func (s *Service) checkContent(app *App, tpl *Template, sch *Schedule, zone *time.Location) error {
+// checkContent holds the content against the template, with the variables filled in as at the next occurrences: what fits
+// on the 9th may be too long on the 10th.
+func (s *Service) checkContent(app *App, tpl *Template, sch *Schedule, rule recurrence.Rule, zone *time.Location) error {
 	c := sch.Content
 	kinds := 0
 	for _, set := range []bool{c.Data != nil, c.Series != nil, c.Provider != ""} {
@@ -231,8 +232,8 @@ func (s *Service) checkContent(app *App, tpl *Template, sch *Schedule, zone *tim
 	if sch.To.Audience != nil && sch.To.Audience.Topic != "" {
 		topic = sch.To.Audience.Topic
 	}
-	check := func(data map[string]string, field string) error {
-		filled, err := fill(data, sch.NextAt.Time().In(zone), sch.NextIndex, topic)
+	check := func(data map[string]string, field string, at time.Time, index int) error {
+		filled, err := fill(data, at.In(zone), index, topic)
 		if p := AsProblem(err); p != nil {
 			p.Field = field + "." + p.Field
 			return p
@@ -241,15 +242,28 @@ func (s *Service) checkContent(app *App, tpl *Template, sch *Schedule, zone *tim
 			return p
 		}
 		for _, r := range app.engine.CheckWords(&app.Rules, &tpl.Template, filled) {
-			return &Problem{Code: CodeRuleBroken, Field: field + "." + r.Field, Detail: r.Code + ": " + r.Detail}
+			p := &Problem{Code: CodeRuleBroken, Field: field + "." + r.Field, Detail: r.Code + ": " + r.Detail}
+			p.Errors = []FieldProblem{{Field: p.Field, Code: r.Code, Detail: r.Detail}}
+			return p
 		}
 		return nil
 	}
-	if c.Data != nil {
-		return check(c.Data, "content.data")
+	at, index := sch.NextAt.Time(), sch.NextIndex
+	for range checkAhead {
+		data, field := c.Data, "content.data"
+		if c.Series != nil {
+			data, field = c.Series[index], fmt.Sprintf("content.series[%d].data", index)
+		}
+		if err := check(data, field, at, index); err != nil {
+			return err
+		}
+		next, ok := rule.After(at)
+		if at, index = next, index+1; !ok || !hasContent(sch, index) {
+			break
+		}
 	}
-	for i, data := range c.Series {
-		if err := check(data, fmt.Sprintf("content.series[%d].data", i)); err != nil {
+	for i := range c.Series { // those of the past, or too far ahead
+		if err := check(c.Series[i], fmt.Sprintf("content.series[%d].data", i), sch.NextAt.Time(), i); err != nil {
 			return err
 		}
 	}
@@ -363,6 +377,9 @@ func (s *Service) changeSchedule(ctx context.Context, appid, id string, change f
 			return Schedule{}, err
 		}
 		next.UpdatedAt = s.now()
+		if err := s.leaveTrail(ctx, sch); err != nil {
+			return Schedule{}, err
+		}
 		if _, err = s.Store.Save(ctx, Record{Key: rec.Key, Version: rec.Version, Due: dueOfSchedule(&next), Body: &next}); err == nil {
 			return next, nil
 		}
@@ -433,8 +450,11 @@ func (s *Service) ResumeSchedule(ctx context.Context, appid, id string) (Schedul
 func (s *Service) DeleteSchedule(ctx context.Context, appid, id string) error {
 	s.init()
 	for try := 0; ; try++ {
-		rec, _, err := s.scheduleOf(ctx, appid, id)
+		rec, sch, err := s.scheduleOf(ctx, appid, id)
 		if err != nil {
+			return err
+		}
+		if err := s.leaveTrail(ctx, sch); err != nil {
 			return err
 		}
 		if err = s.Store.Delete(ctx, rec.Key, rec.Version); err == nil {
@@ -464,7 +484,7 @@ func (s *Service) Occurrences(ctx context.Context, appid, id string, n int) (pas
 	}
 	for _, o := range sch.Past {
 		v := OccurrenceView{At: o.At, State: o.State, Detail: o.Detail}
-		if o.State == "fired" && sch.To.Audience != nil {
+		if o.State == "fired" && (sch.To.Audience != nil || sch.Content.Provider != "") {
 			jobs, err := s.listAll(ctx, JobPartition(appid, id, o.At))
 			if err != nil {
 				return nil, nil, err

@@ -55,7 +55,7 @@ func (s *Service) CreateSend(ctx context.Context, appid, key string, req SendReq
 	}
 	tpl, body, err := s.newSend(ctx, app, key, req)
 	if err != nil {
-		return view, false, err
+		return s.replayFaulty(ctx, app, key, req, err)
 	}
 	ctx, cancel := s.work(ctx)
 	defer cancel()
@@ -174,9 +174,37 @@ func (s *Service) newSend(ctx context.Context, app *App, key string, req SendReq
 		Data: data, Page: pageOf(tpl, req.Page), Trigger: req.Trigger, SendAt: At(req.SendAt), ValidUntil: At(req.ValidUntil),
 		OnUnknown: req.OnUnknown, TryAnyway: req.TryAnyway, CreatedAt: At(now), UpdatedAt: At(now),
 	}
-	b.RequestHash = digest(b.OpenID, b.TemplateID, strconv.FormatUint(policy.Fingerprint(tpl.ID, req.Data), 16), req.Page, req.Trigger,
-		strconv.FormatInt(int64(b.SendAt), 10), strconv.FormatInt(int64(b.ValidUntil), 10), string(b.OnUnknown), fmt.Sprint(req.TryAnyway, req.Fit))
+	b.RequestHash = req.digest(tpl.ID)
 	return tpl, b, nil
+}
+
+// digest tells a replay from another request under the same key. Whether the caller waits for the outcome is no part of it.
+func (r SendRequest) digest(templateID string) uint64 {
+	return digest(r.OpenID, templateID, strconv.FormatUint(policy.Fingerprint(templateID, r.Data), 16), r.Page, r.Trigger,
+		strconv.FormatInt(int64(At(r.SendAt)), 10), strconv.FormatInt(int64(At(r.ValidUntil)), 10), string(r.OnUnknown.orDefault()), fmt.Sprint(r.TryAnyway, r.Fit))
+}
+
+// replayFaulty answers a request that is not valid: with the send that it made when it was (the configuration may have
+// changed since), CodeKeyReused where the key is another request's, else with what is wrong.
+func (s *Service) replayFaulty(ctx context.Context, app *App, key string, req SendRequest, fault error) (SendView, bool, error) {
+	if AsProblem(fault) == nil || checkKey(key) != nil {
+		return SendView{}, false, fault
+	}
+	c, err := s.carriageOf(ctx, app.Rules.AppID, SendID(app.Rules.AppID, key))
+	switch {
+	case isNotFound(err):
+		return SendView{}, false, fault
+	case err != nil:
+		return SendView{}, false, err
+	}
+	templateID := req.Template
+	if t, err := app.Template(req.Template); err == nil {
+		templateID = t.ID
+	}
+	if c.sendBody().RequestHash != req.digest(templateID) {
+		return SendView{}, false, keyReused()
+	}
+	return s.replay(c)
 }
 
 func pageOf(t *Template, page string) string {

@@ -3,6 +3,7 @@ package submsg
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,9 +109,17 @@ func (s *Service) countSend(c *carriage, b *Send, due Instant) {
 	s.Metrics.Count(b.AppID, b.TemplateID, "send_"+string(b.State), 1)
 	if b.State != SendQueued {
 		s.counters.add(s.Now(), b.AppID, b.TemplateID, string(b.State))
+		codes := []string{}
 		if b.Reason != nil {
-			s.counters.add(s.Now(), b.AppID, b.TemplateID, "reason_"+b.Reason.Code)
-			s.Metrics.Count(b.AppID, b.TemplateID, "reason_"+b.Reason.Code, 1)
+			codes = append(codes, b.Reason.Code)
+		}
+		for i := range b.Besides {
+			codes = append(codes, b.Besides[i].Code)
+		}
+		slices.Sort(codes)
+		for _, code := range slices.Compact(codes) {
+			s.counters.add(s.Now(), b.AppID, b.TemplateID, "reason_"+code)
+			s.Metrics.Count(b.AppID, b.TemplateID, "reason_"+code, 1)
 		}
 	}
 	if b.State == SendSent {
