@@ -44,7 +44,7 @@ type Units struct{ Write, Read float64 }
 // consistent and of 4 KB.
 var (
 	PerScheduled = Units{2.02, 2.06}
-	PerOnDemand  = Units{3.00, 2.00}
+	PerOnDemand  = Units{5.00, 2.00}
 	PerLater     = Units{5.00, 4.06}
 	PerEvent     = Units{1.00, 4.00}
 	PerGrant     = Units{3.00, 2.00} // long-term; a one-time grant has no audience entry to write
