@@ -109,6 +109,12 @@ func keygenCommand(_ context.Context, args []string) error {
 	flags := flag.NewFlagSet("keygen", flag.ExitOnError)
 	name := flags.String("name", "backend", "the key's name in the configuration")
 	_ = flags.Parse(args)
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("keygen takes no argument %q; the key's name goes with --name", flags.Arg(0))
+	case !setup.IsName(*name):
+		return fmt.Errorf("--name %q: a key needs a name of letters, digits, '-', '_' and '.'", *name)
+	}
 	raw := make([]byte, 32)
 	if _, err := rand.Read(raw); err != nil {
 		return err

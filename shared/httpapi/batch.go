@@ -6,12 +6,18 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
 
-// maxBatch is the most sends of one batch.
-const maxBatch = 500
+const (
+	// maxBatch is the most sends of one batch.
+	maxBatch = 500
+	// batchReserve is how much of the request's time is kept for the sends that there is no time to wait for: they are
+	// accepted, and a worker takes them from there.
+	batchReserve = 2 * submsg.DefaultCallTimeout
+)
 
 // batchItem is one send of a batch: the request and its key, or what is wrong with it.
 type batchItem struct {
@@ -132,6 +138,9 @@ func (a *api) sendOne(c *call, it batchItem) (res batchResult) {
 		err = context.Cause(c)
 	}
 	if err == nil {
+		if deadline, limited := c.Deadline(); limited && time.Until(deadline) < batchReserve {
+			it.req.Async = true
+		}
 		view, replayed, serr := a.Service.CreateSend(c, c.appid, it.key, it.req)
 		if err = serr; err == nil {
 			v := showSend(c.app, view)

@@ -64,6 +64,9 @@ func (c *call) key(needed bool) (string, error) {
 	if key == "" && needed {
 		return "", fail(CodeKeyRequired, "Idempotency-Key", "send the header Idempotency-Key: your own name of this one message or schedule, the same each time you repeat the request")
 	}
+	if len(c.r.Header.Values("Idempotency-Key")) > 1 {
+		return "", fail(submsg.CodeInvalidRequest, "Idempotency-Key", "there is more than one header Idempotency-Key")
+	}
 	return key, nil
 }
 

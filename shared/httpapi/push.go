@@ -45,6 +45,11 @@ func (a *api) push(c *call) (answer, error) {
 		}
 		return answer{}, p
 	}
+	leave, err := a.limits.enter()
+	if err != nil {
+		return answer{}, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(c, pushPatience)
 	defer cancel()
 	ev, err := receiver.Event(ctx, c.r.URL.RawQuery, body)

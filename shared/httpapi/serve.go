@@ -76,15 +76,15 @@ func (a *api) dispatch(c *call) (answer, error) {
 	if r == nil {
 		return answer{}, fail(CodeMethodNotAllowed, "", "this path takes "+p.allow()).set("Allow", p.allow())
 	}
-	leave, err := a.limits.enter()
-	if err != nil {
-		return answer{}, err
-	}
-	defer leave()
-	if r.scopes != nil {
+	if r.scopes != nil { // a place is taken by who may be here: strangers, and slow bodies of theirs, keep nobody out
 		if err := a.admit(c, r); err != nil {
 			return answer{}, err
 		}
+		leave, err := a.limits.enter()
+		if err != nil {
+			return answer{}, err
+		}
+		defer leave()
 	}
 	c.entry.concerns(c.params["openid"])
 	c.entry.concerns(c.r.URL.Query().Get("openid"))

@@ -18,8 +18,8 @@ const (
 )
 
 func readTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(s)) // "t" and "z" may be small letters
+	if err != nil || strings.Contains(s, ",") {
 		return time.Time{}, errors.New(" is a time of RFC 3339 with its offset, such as 2026-12-05T09:00:00+08:00")
 	}
 	if y := t.UTC().Year(); y < firstYear || y > lastYear {

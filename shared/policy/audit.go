@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 )
 
 // Severity says how much a finding matters.
@@ -55,11 +54,6 @@ func Audit(app App, t Template, legacy bool, others []Template) []Finding {
 	a.auditPrompt()
 	a.auditSettings()
 	return a.findings
-}
-
-// HasErrors reports whether any finding is an error.
-func HasErrors(findings []Finding) bool {
-	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == Error })
 }
 
 // auditor is one template under audit.

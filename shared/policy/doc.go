@@ -11,7 +11,7 @@
 //   - the mini program's prompt asks [Plan];
 //   - the template audit asks [Audit];
 //   - the configuration check asks [CheckApp];
-//   - the handling of WeChat's penalties asks [Suspend], [PenaltyOf] and [DailyQuotaHold].
+//   - the handling of WeChat's penalties asks [Suspend] and [DailyQuotaHold].
 //
 // The rules themselves are data: [Rules] lists every one with its source, its
 // default and how to tune it, and the word lists lie in words/, one file for

@@ -20,21 +20,6 @@ const (
 	secondSuspension = 30 * 24 * time.Hour
 )
 
-// PenaltyOf says what a WeChat errcode suspends. 43107 bans one template's
-// subscriptions (or the ability as a whole, which then shows template by
-// template); 48001, 48004 and 50002 concern the account's interface. The second
-// result is false for codes that are no penalty.
-func PenaltyOf(errcode int) (Scope, bool) {
-	switch errcode {
-	case 43107:
-		return ScopeTemplate, true
-	case 48001, 48004, 50002:
-		return ScopeApp, true
-	default:
-		return "", false
-	}
-}
-
 // Suspend is the hold that the given strike earns: 7 days for the first, 30
 // for the second, from the third on until an operator resumes. Strikes below 1
 // count as the first.

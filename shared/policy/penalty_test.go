@@ -16,14 +16,6 @@ func TestTheLadderOfSuspensions(t *testing.T) {
 	}
 }
 
-func TestPenaltyOf(t *testing.T) {
-	for code, want := range map[int]Scope{43107: ScopeTemplate, 48001: ScopeApp, 48004: ScopeApp, 50002: ScopeApp, 43101: "", 45009: "", 0: "", -1: ""} {
-		if scope, ok := PenaltyOf(code); scope != want || ok != (want != "") {
-			t.Errorf("%d: %q, %v", code, scope, ok)
-		}
-	}
-}
-
 func TestDailyQuotaHoldEndsAfterMidnightInShanghai(t *testing.T) {
 	midnight := time.Date(2026, 11, 22, 0, 0, 0, 0, Shanghai)
 	for _, now := range []time.Time{noon, midnight.Add(-time.Nanosecond), midnight.Add(-day), noon.UTC(), noon.In(mustZone(t, "America/New_York"))} {

@@ -80,19 +80,6 @@ func (w Window) String() string {
 	return fmt.Sprintf("%02d:%02d-%02d:%02d", w.start/60, w.start%60, w.end/60, w.end%60)
 }
 
-// MarshalText is String, for JSON and YAML.
-func (w Window) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
-
-// UnmarshalText is ParseWindow, for JSON and YAML.
-func (w *Window) UnmarshalText(text []byte) error {
-	parsed, err := ParseWindow(string(text))
-	if err != nil {
-		return err
-	}
-	*w = parsed
-	return nil
-}
-
 // Contains reports whether the wall clock of the zone shows a time inside the
 // window at t.
 func (w Window) Contains(t time.Time, zone *time.Location) bool {

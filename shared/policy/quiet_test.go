@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"encoding/json"
 	"testing"
 	"time"
 
@@ -23,22 +22,6 @@ func TestParseWindow(t *testing.T) {
 	var unset Window
 	if unset.IsSet() || unset.Contains(noon, Shanghai) {
 		t.Error("the zero Window says something")
-	}
-}
-
-func TestWindowTravelsAsText(t *testing.T) {
-	for _, s := range []string{`{"W":"22:00-08:00"}`, `{"W":""}`} {
-		var v struct{ W Window }
-		if err := json.Unmarshal([]byte(s), &v); err != nil {
-			t.Fatal(err)
-		}
-		back, err := json.Marshal(v)
-		if err != nil || string(back) != s {
-			t.Errorf("%s came back as %s, %v", s, back, err)
-		}
-	}
-	if err := json.Unmarshal([]byte(`{"W":"x"}`), &struct{ W Window }{}); err == nil {
-		t.Error("nonsense was accepted")
 	}
 }
 

@@ -116,7 +116,9 @@ func plain(s, signs string) bool {
 }
 
 func isAppID(s string) bool { return plain(s, "-_") }
-func isName(s string) bool  { return plain(s, "-_.") }
+
+// IsName reports whether s can be the name of an API key or a template: letters, digits, '-', '_' and '.'.
+func IsName(s string) bool { return plain(s, "-_.") }
 
 // Scopes an API key may have.
 var Scopes = []string{"grants", "sends", "schedules", "read"}
@@ -153,9 +155,14 @@ func (c *Config) validate(literals bool) error {
 			seen[id] = true
 		}
 	}
+	keys := map[string]bool{}
 	for i, key := range c.APIKeys {
 		at := fmt.Sprintf("api_keys[%d]", i)
-		if !isName(key.Name) {
+		if keys[key.Name] || keys[key.SHA256] && key.SHA256 != "" {
+			k.fault(at, "another key has this name or hash already: the log could not tell them apart")
+		}
+		keys[key.Name], keys[key.SHA256] = true, true
+		if !IsName(key.Name) {
 			k.fault(at+".name", "a key needs a name of letters, digits, '-', '_' and '.'")
 		}
 		if raw, err := hex.DecodeString(key.SHA256); err != nil || len(raw) != 32 {
@@ -211,6 +218,11 @@ func (k *checker) app(at string, a *AppConfig) {
 	k.oneOf(at+".miniprogram_state", a.MiniprogramState, true, "developer", "trial", "formal")
 	k.oneOf(at+".lang", a.Lang, true, "zh_CN", "en_US", "zh_HK", "zh_TW")
 	k.secret(at+".provider.secret", a.Provider.Secret, len(a.Provider.Hosts) > 0)
+	for i, h := range a.Provider.Hosts {
+		if h == "" || strings.ContainsAny(h, "/ ") {
+			k.fault(fmt.Sprintf("%s.provider.hosts[%d]", at, i), "%q is no host, such as bills.example.com or bills.example.com:8443", h)
+		}
+	}
 	if a.Webhook.URL != "" {
 		if u, err := url.Parse(a.Webhook.URL); err != nil || u.Host == "" || u.Scheme != "https" && !strings.HasPrefix(u.Host, "127.0.0.1") && u.Hostname() != "localhost" {
 			k.fault(at+".webhook.url", "a webhook is an absolute https address")
@@ -237,10 +249,10 @@ func (k *checker) app(at string, a *AppConfig) {
 }
 
 func (k *checker) template(at string, t *TemplateConfig) {
-	if !isName(t.ID) {
+	if !IsName(t.ID) {
 		k.fault(at+".id", "%q is no template id", t.ID)
 	}
-	if t.Name != "" && !isName(t.Name) {
+	if t.Name != "" && !IsName(t.Name) {
 		k.fault(at+".name", "a name has letters, digits, '-', '_' and '.'")
 	}
 	k.oneOf(at+".kind", t.Kind, false, string(policy.OneTime), string(policy.LongTerm), string(policy.LongTermLimited), string(policy.TemplateMessage))

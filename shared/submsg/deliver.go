@@ -3,7 +3,6 @@ package submsg
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -143,99 +142,4 @@ func sendKeyParts(k Key) (appid, id string, ok bool) {
 
 func (s *Service) freshHealth(ctx context.Context, appid string) (*Health, error) {
 	return s.changeHealth(ctx, appid, func(*Health) bool { return false })
-}
-
-// Tick finds what is due and hands it to workers: schedules of audiences become jobs here, everything else is
-// announced through the Waker, or done at once where there is none. It may come late, early, twice or not
-// for an hour: what is due stays due.
-func (s *Service) Tick(ctx context.Context) error {
-	s.init()
-	began := s.now()
-	oldest := began
-	var errs []error
-	var keys []Key
-	for i, from := 0, rand.IntN(DueShards); i < DueShards; i++ {
-		items, err := s.Store.Due(ctx, (from+i)%DueShards, s.now(), tickBatch)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		for _, it := range items {
-			oldest = min(oldest, it.Due)
-			keys = append(keys, it.Key)
-		}
-	}
-	var wake, schedules []Key
-	for _, k := range keys {
-		if kindOf(k) == KindSchedule {
-			schedules = append(schedules, k)
-		} else {
-			wake = append(wake, k)
-		}
-	}
-	wake = append(wake, s.fireAudiences(ctx, schedules)...)
-	s.Metrics.Observe("", "oldest_due_seconds", began.Sub(oldest).Seconds())
-	if s.Waker != nil {
-		s.wake(ctx, wake...)
-	} else {
-		s.Deliver(ctx, wake)
-	}
-	if err := s.flush(ctx, flushEvery); err != nil {
-		errs = append(errs, err)
-	}
-	errs = append(errs, s.watch(ctx)) // last: what is due does not wait for it
-	return errors.Join(errs...)
-}
-
-// tickBatch is how many due records of one shard a tick takes up.
-const tickBatch = 1000
-
-// notify posts a notice to the app's webhook, and logs it in any case. A notice that comes with an id may be made again:
-// while it waits it is still one.
-func (s *Service) notify(ctx context.Context, app *App, n Notice) {
-	n.AppID, n.At = app.Rules.AppID, s.now()
-	if n.ID == "" {
-		n.ID = derive("notice", n.AppID, n.Event, n.TemplateID, n.At.Time().Format(time.RFC3339Nano))
-	}
-	s.Log.WarnContext(ctx, "notice", "appid", n.AppID, "event", n.Event, "template_id", n.TemplateID, "detail", n.Detail)
-	if s.Webhook == nil || !app.Webhook {
-		return
-	}
-	rec := Record{Key: NoticeKey(n.AppID, n.ID), Due: n.At, Body: &n}
-	if _, err := s.Store.Save(ctx, rec); lost(err) {
-		s.Log.ErrorContext(ctx, "notice could not be kept", "appid", n.AppID, "event", n.Event, "error", err)
-		return
-	}
-	s.wake(ctx, rec.Key)
-}
-
-// giveUpNotice is when a webhook that never answers is not asked any more.
-const giveUpNotice = 3 * 24 * time.Hour
-
-func (s *Service) deliverNotice(ctx context.Context, k Key) error {
-	recs, err := s.Store.Load(ctx, k)
-	if err != nil {
-		return err
-	}
-	n, ok := recs[0].Body.(*Notice)
-	if !ok || recs[0].Due > s.now() || s.Webhook == nil {
-		return nil
-	}
-	call, cancel := context.WithTimeout(ctx, s.CallTimeout)
-	defer cancel()
-	perr := s.Webhook.Post(call, *n)
-	if perr == nil || s.now().Sub(n.At) > giveUpNotice {
-		if err := s.Store.Delete(ctx, k, recs[0].Version); lost(err) {
-			return err
-		}
-		return nil
-	}
-	next := *n
-	next.Attempts++
-	_, err = s.Store.Save(ctx, Record{Key: k, Version: recs[0].Version, Due: s.now().Add(backoff(next.Attempts, time.Hour)), Body: &next})
-	s.Log.WarnContext(ctx, "webhook did not take a notice", "appid", n.AppID, "event", n.Event, "error", perr)
-	if lost(err) {
-		return err
-	}
-	return nil
 }

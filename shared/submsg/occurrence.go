@@ -1,6 +1,7 @@
 package submsg
 
 import (
+	"context"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/recurrence"
@@ -111,4 +112,62 @@ func validUntil(sch *Schedule, rule recurrence.Rule, at Instant) Instant {
 		end = max(At(next), at.Add(time.Minute))
 	}
 	return end + Instant(sch.Spread)
+}
+
+// OccurrenceView is one occurrence of a schedule: past ones with what became of them and, for audiences, how many
+// sends are in which state; coming ones as "upcoming".
+type OccurrenceView struct {
+	At     Instant
+	State  string // fired, missed, running, done, upcoming
+	Detail string
+	Counts map[string]int
+}
+
+// Occurrences lists the last few occurrences of a schedule and the next n.
+func (s *Service) Occurrences(ctx context.Context, appid, id string, n int) (past, next []OccurrenceView, err error) {
+	s.init()
+	_, sch, err := s.scheduleOf(ctx, appid, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, o := range sch.Past {
+		v := OccurrenceView{At: o.At, State: o.State, Detail: o.Detail}
+		if o.State == "fired" && (sch.To.Audience != nil || sch.Content.Provider != "") {
+			jobs, err := s.listAll(ctx, JobPartition(appid, id, o.At))
+			if err != nil {
+				return nil, nil, err
+			}
+			done := 0
+			v.Counts = map[string]int{}
+			for _, r := range jobs {
+				j := r.Body.(*Job)
+				for what, k := range j.Counts {
+					v.Counts[what] += k
+				}
+				if j.Done {
+					done++
+				}
+				if j.LastError != "" {
+					v.Detail = j.LastError
+				}
+			}
+			if v.State = "running"; done == len(jobs) {
+				v.State = "done"
+			}
+		}
+		past = append(past, v)
+	}
+	rule, err := sch.rule()
+	if err != nil {
+		return nil, nil, err
+	}
+	at, index := sch.NextAt, sch.NextIndex
+	for ; n > 0 && at != 0 && hasContent(sch, index); n, index = n-1, index+1 {
+		next = append(next, OccurrenceView{At: at, State: "upcoming"})
+		following, ok := rule.After(at.Time())
+		if at = At(following); !ok {
+			at = 0
+		}
+	}
+	return past, next, nil
 }

@@ -197,7 +197,7 @@ func (s *Service) replayFaulty(ctx context.Context, app *App, key string, req Se
 	case err != nil:
 		return SendView{}, false, err
 	}
-	templateID := req.Template
+	templateID := c.sendBody().TemplateID // a name that is not configured any more can have meant it
 	if t, err := app.Template(req.Template); err == nil {
 		templateID = t.ID
 	}

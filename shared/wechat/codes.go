@@ -22,9 +22,6 @@ func Lookup(code int) (Code, bool) {
 	return codes[i], true
 }
 
-// Codes lists what is known, ordered by code; docs/errors.md is made from it.
-func Codes() []Code { return slices.Clone(codes) }
-
 // codes follows the tables of developers.weixin.qq.com (发送订阅消息, 获取稳定版接口调用凭据, 获取个人模板列表); 41030,
 // 40165 and 43102–43106 come from older tables and from other SDKs. Ordered by code.
 var codes = []Code{

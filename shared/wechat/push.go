@@ -15,10 +15,6 @@ import (
 // user can type stays far below.
 const MaxPushBody = 256 << 10
 
-// PushReply is what a push is answered with: anything else but an empty body makes WeChat deliver it again,
-// three times in all (developers.weixin.qq.com, 消息推送).
-const PushReply = "success"
-
 // PushMode is the way in which an account has its pushes delivered (消息加解密方式).
 type PushMode string
 

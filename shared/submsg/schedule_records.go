@@ -47,7 +47,7 @@ type Schedule struct {
 	TimeZone    string        `json:"time_zone"`
 	Content     Content       `json:"content"`
 	Page        string        `json:"page,omitempty"`
-	ValidFor    int64         `json:"valid_for,omitempty"` // milliseconds; 0: the default of two hours… see periodic.go
+	ValidFor    int64         `json:"valid_for,omitempty"` // milliseconds; 0: until the next occurrence, see validUntil
 	CatchUp     int64         `json:"catch_up,omitempty"`  // milliseconds
 	Spread      int64         `json:"spread,omitempty"`    // milliseconds
 	OnUnknown   OnUnknown     `json:"on_unknown,omitempty"`
