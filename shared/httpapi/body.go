@@ -53,7 +53,7 @@ func readBody(c *call, most int64) ([]byte, error) {
 	case errors.As(err, &tooLarge):
 		return nil, fail(CodeTooLarge, "", fmt.Sprintf("the body has more than %d bytes", most))
 	case err != nil:
-		return nil, fail(CodeInvalidJSON, "", "the body ended before its end")
+		return nil, fail(CodeInvalidJSON, "", "the body was cut off")
 	}
 	return raw, nil
 }

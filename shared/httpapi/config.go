@@ -2,7 +2,7 @@
 // OpenAPI document and the console page. It decides nothing: each handler reads a request, asks submsg.Service and
 // shows the answer in the shapes that callers rely on.
 //
-// The same handlers serve five functions and the standalone program; Grant, Send, Manage and All only differ in which
+// The same handlers serve three functions and the standalone program; Grant, Send, Manage and All only differ in which
 // routes they know.
 package httpapi
 

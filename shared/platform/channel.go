@@ -36,4 +36,9 @@ func (c *Channel) Wake(_ context.Context, bodies [][]byte) error {
 }
 
 // Dropped returns how many wake-ups found the channel full since the start of the process.
-func (c *Channel) Dropped() uint64 { return c.dropped.Load() }
+func (c *Channel) Dropped() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.dropped.Load()
+}

@@ -107,8 +107,13 @@ func (p Process) Run(ctx context.Context) error {
 func (p *Process) tick(ticks, work context.Context) {
 	ticker := time.NewTicker(p.Tick)
 	defer ticker.Stop()
+	var dropped uint64
 	for ticks.Err() == nil {
 		ctx, cancel := p.call(work)
+		if n := p.Wakeups.Dropped(); n > dropped {
+			p.App.log().WarnContext(ctx, "wake-ups found the channel full; the tick finds their work", "dropped", n-dropped)
+			dropped = n
+		}
 		if err := callTimer(ctx, &p.App); err != nil {
 			p.App.log().ErrorContext(ctx, "a tick failed; the next one repeats its work", "error", err)
 		}

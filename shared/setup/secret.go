@@ -126,7 +126,7 @@ func (v *vault) get(ctx context.Context, s Secret, refresh bool) (string, error)
 		raw, err = os.ReadFile(name)
 		value = strings.TrimRight(string(raw), "\r\n")
 	case fetch == nil:
-		return "", fmt.Errorf("secrets of kind %s: are not available in this build", kind)
+		return "", fmt.Errorf("secrets of kind %s are not available in this build", kind)
 	default:
 		value, err = fetch(ctx, name)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/yuexin-dev/yuexin/shared/endpoint"
 	"github.com/yuexin-dev/yuexin/shared/httpapi"
 	"github.com/yuexin-dev/yuexin/shared/memory"
+	"github.com/yuexin-dev/yuexin/shared/platform"
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 	"github.com/yuexin-dev/yuexin/shared/wechat"
 )
@@ -46,8 +47,8 @@ func (w *Wired) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// NewLog is the log of every function: one JSON object per line.
-func NewLog() *slog.Logger { return slog.New(slog.NewJSONHandler(os.Stderr, nil)) }
+// NewLog is the log of every function: one JSON object per line, with the platform's id of the request.
+func NewLog() *slog.Logger { return slog.New(platform.LogHandler(slog.NewJSONHandler(os.Stderr, nil))) }
 
 // Wire builds the application that c describes. Nothing is called over the network yet, except where the store
 // cannot be opened otherwise.
@@ -187,7 +188,7 @@ func (c *Config) keys() ([]httpapi.Key, error) {
 }
 
 // pseudonym makes the keyed hash that logs show for an openid. Without log_key the key is derived from the hashes of
-// the API keys: the same on every instance, and of no use to who only has the logs.
+// the API keys: the same on every instance, and of no use to anyone who has only the logs.
 func (c *Config) pseudonym(secrets *vault) func(string) string {
 	seed := sha256.New()
 	seed.Write([]byte("yuexin log key"))

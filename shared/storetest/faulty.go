@@ -19,7 +19,7 @@ var ErrCrashed = errors.New("storetest: the process has crashed")
 
 // Op is a call that is about to be made of a faulty store.
 type Op struct {
-	N      int        // for Save and Delete: the how-manieth of them, from 1; for reads 0
+	N      int        // for Save and Delete: its ordinal among them, from 1; for reads 0
 	Method string     // "Load", "Save", "Delete", "List" or "Due"
 	Key    submsg.Key // of Load the first key; of List the partition and after; of Due none
 }

@@ -13,7 +13,7 @@ import (
 // App is one WeChat account as it was configured; it never changes while the process runs.
 type App struct {
 	Rules        policy.App    // ID, zone, categories, limits: what the rules need to know
-	Rate         int           // sends per second, all workers together; 0: no limit of our own
+	Rate         int           // sends per second, shared by the jobs of an occurrence, and for each process on demand; 0: no limit
 	Webhook      bool          // notices are posted to the app's own endpoint
 	UnknownAfter time.Duration // how long a sent event is waited for before evidence decides; at least 30 s
 	Templates    []Template

@@ -6,43 +6,43 @@ import (
 	"slices"
 )
 
-// standing is one place in an audience: a long-term template, or a topic in it.
-type standing struct {
+// place is one place in an audience: a long-term template, or a topic in it.
+type place struct {
 	templateID, topic string
 	generation        int
 }
 
-// standings lists the audience entries that a subscriber must have.
-func standings(app *App, sub *Subscriber) []standing {
-	var all []standing
+// places lists the audience entries that a subscriber must have.
+func places(app *App, sub *Subscriber) []place {
+	var all []place
 	for i := range sub.Subscriptions {
 		s := &sub.Subscriptions[i]
 		t, err := app.Template(s.TemplateID)
 		if err != nil || !t.LongTerm() || s.State != StateActive {
 			continue
 		}
-		all = append(all, standing{s.TemplateID, "", s.Generation})
+		all = append(all, place{s.TemplateID, "", s.Generation})
 		for _, topic := range sub.Topics {
-			all = append(all, standing{s.TemplateID, topic, s.Generation})
+			all = append(all, place{s.TemplateID, topic, s.Generation})
 		}
 	}
 	return all
 }
 
 // everyPlace lists every audience entry that the subscriber may have or have had, whatever its subscriptions are now.
-func everyPlace(app *App, sub *Subscriber) []standing {
+func everyPlace(app *App, sub *Subscriber) []place {
 	active := sub.clone()
 	for i := range active.Subscriptions {
 		active.Subscriptions[i].State = StateActive
 	}
-	return standings(app, active)
+	return places(app, active)
 }
 
 // joinAudiences writes the entries that next needs and was has not, before next is saved: a stale entry is
 // harmless, a missing one is not.
 func (s *Service) joinAudiences(ctx context.Context, app *App, was, next *Subscriber) error {
-	had := standings(app, was)
-	for _, st := range standings(app, next) {
+	had := places(app, was)
+	for _, st := range places(app, next) {
 		if slices.Contains(had, st) {
 			continue
 		}
@@ -74,9 +74,9 @@ func (s *Service) leaveAudiences(ctx context.Context, was, next *Subscriber) err
 	if err != nil || was == next {
 		return err
 	}
-	has := standings(app, next)
-	for _, st := range standings(app, was) {
-		if slices.ContainsFunc(has, func(h standing) bool { return h.templateID == st.templateID && h.topic == st.topic }) {
+	has := places(app, next)
+	for _, st := range places(app, was) {
+		if slices.ContainsFunc(has, func(h place) bool { return h.templateID == st.templateID && h.topic == st.topic }) {
 			continue
 		}
 		if err := s.removeEntry(ctx, was.AppID, was.OpenID, st); err != nil {
@@ -86,7 +86,7 @@ func (s *Service) leaveAudiences(ctx context.Context, was, next *Subscriber) err
 	return nil
 }
 
-func (s *Service) removeEntry(ctx context.Context, appid, openid string, st standing) error {
+func (s *Service) removeEntry(ctx context.Context, appid, openid string, st place) error {
 	key := AudienceKey(appid, st.templateID, st.topic, openid)
 	recs, err := s.Store.Load(ctx, key)
 	if err != nil {

@@ -13,16 +13,16 @@ type step int
 const (
 	stepLeave   step = iota // nothing to do: final, not due yet, or waiting for its verdict
 	stepForget              // the person was erased: delete the send
-	stepBusy                // another worker holds it, until plan.due
-	stepMark                // an attempt past its lease left no answer: record plan.mark as unknown, then plan again
-	stepWait                // another send to this subscriber is under way, until plan.due
-	stepRecord              // save plan.send as it is, due at plan.due (0: never again)
-	stepReserve             // save plan.sub, then call WeChat for plan.send
-	stepCall                // plan.sub holds our reservation already: call WeChat for plan.send
+	stepBusy                // another worker holds it, until decision.due
+	stepMark                // an attempt past its lease left no answer: record decision.mark as unknown, then decide again
+	stepWait                // another send to this subscriber is under way, until decision.due
+	stepRecord              // save decision.send as it is, due at decision.due (0: never again)
+	stepReserve             // save decision.sub, then call WeChat for decision.send
+	stepCall                // decision.sub holds our reservation already: call WeChat for decision.send
 )
 
-// plan is a decision on one send: the step and the records it leads to.
-type plan struct {
+// decision is what to do about one send: the step and the records it leads to.
+type decision struct {
 	step step
 	due  Instant
 	mark Reservation
@@ -46,9 +46,9 @@ type situation struct {
 	until  Instant // where a reservation's lease would end
 }
 
-// decide is the ledger's second half: what happens to a send now. It changes nothing; the worker carries the
-// plan out and asks again when a record changed meanwhile.
-func decide(in situation) plan {
+// decide is the ledger's second half: what happens to a send now. It changes nothing; the worker carries
+// it out and asks again when a record changed meanwhile.
+func decide(in situation) decision {
 	now, send := At(in.now), in.send
 	for _, r := range in.sub.Reservations {
 		if r.SendID != send.ID {
@@ -59,20 +59,20 @@ func decide(in situation) plan {
 		}
 		switch o := in.others[r.SendID]; {
 		case r.Holder == in.holder:
-			return plan{step: stepCall, sub: in.sub, send: attempt(send, r)}
+			return decision{step: stepCall, sub: in.sub, send: begun(send, r)}
 		case !blocking(r, o):
-			return plan{step: stepLeave} // unknown: its verdict comes by itself
+			return decision{step: stepLeave} // unknown: its verdict comes by itself
 		case now <= r.Until:
-			return plan{step: stepBusy, due: r.Until}
+			return decision{step: stepBusy, due: r.Until}
 		default:
-			return plan{step: stepMark, mark: r}
+			return decision{step: stepMark, mark: r}
 		}
 	}
 	if in.stored && (send.State != SendQueued || in.due > now) {
-		return plan{step: stepLeave}
+		return decision{step: stepLeave}
 	}
 	if erased(in.sub, send) {
-		return plan{step: stepForget}
+		return decision{step: stepForget}
 	}
 	if send.ValidUntil != 0 && now >= send.ValidUntil {
 		return record(send, SendExpired, now, 0, &Reason{Code: policy.RuleValidUntil, Detail: "its valid_until passed before it could go", DetailZH: "已过有效期，不再发送"})
@@ -87,12 +87,12 @@ func decide(in situation) plan {
 			continue
 		}
 		if now > r.Until {
-			return plan{step: stepMark, mark: r}
+			return decision{step: stepMark, mark: r}
 		}
 		wait = max(wait, r.Until)
 	}
 	if wait != 0 {
-		return plan{step: stepWait, due: wait}
+		return decision{step: stepWait, due: wait}
 	}
 	if len(sub.Reservations) >= maxReservations {
 		return record(send, SendQueued, now, now.Add(time.Minute), &Reason{Code: "too_many_unknown", Detail: "too many earlier sends to this subscriber are unknown; it waits for their verdicts", DetailZH: "该用户有过多结果未知的消息，等待判定"})
@@ -100,9 +100,9 @@ func decide(in situation) plan {
 	req := facts(in.now, in.app, in.tpl, sub, send, in.health)
 	switch d := in.app.engine.Decide(req); d.Outcome {
 	case policy.Refuse:
-		p := record(send, SendRefused, now, 0, reasonOf(d))
-		p.send.Besides = besides(d)
-		return p
+		refused := record(send, SendRefused, now, 0, reasonOf(d))
+		refused.send.Besides = besides(d)
+		return refused
 	case policy.Expire:
 		return record(send, SendExpired, now, 0, reasonOf(d))
 	case policy.Defer:
@@ -116,7 +116,7 @@ func decide(in situation) plan {
 }
 
 // reserve takes the credit and holds the subscriber for one call.
-func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
+func reserve(in situation, sub *Subscriber, req *policy.Request) decision {
 	r := Reservation{
 		SendID: in.send.ID, TemplateID: in.tpl.ID, Attempt: in.send.Attempts + 1, Holder: in.holder, At: At(req.Now), Until: in.until,
 		LongTerm:    in.tpl.LongTerm(),
@@ -130,20 +130,20 @@ func reserve(in situation, sub *Subscriber, req *policy.Request) plan {
 		r.Credit = 1
 	}
 	next.Reservations = append(slices.Clip(sub.Reservations), r)
-	return plan{step: stepReserve, sub: &next, send: attempt(in.send, r)}
+	return decision{step: stepReserve, sub: &next, send: begun(in.send, r)}
 }
 
-// attempt is the send with the call that r allows begun.
-func attempt(s *Send, r Reservation) *Send {
+// begun is the send with the call that r allows begun.
+func begun(s *Send, r Reservation) *Send {
 	next := *s
 	next.State, next.Attempts, next.AttemptAt, next.Credit, next.Claim = SendSending, r.Attempt, r.At, CreditNone, 0
 	return &next
 }
 
-func record(s *Send, state SendState, now, due Instant, why *Reason) plan {
+func record(s *Send, state SendState, now, due Instant, why *Reason) decision {
 	next := *s
 	next.State, next.Reason, next.Besides, next.UpdatedAt, next.Claim = state, why, nil, now, 0
-	return plan{step: stepRecord, send: &next, due: due}
+	return decision{step: stepRecord, send: &next, due: due}
 }
 
 // longestHold is how long a send under a hold goes without looking whether the hold still stands.

@@ -11,12 +11,12 @@ import (
 // facts gathers what the rules need to know about one send to one subscriber. sub is settled already. The
 // send's own earlier attempts are not part of its history.
 func facts(now time.Time, app *App, t *Template, sub *Subscriber, s *Send, health *Health) policy.Request {
-	standing := sub.Subscription(t.ID)
+	agreed := sub.Subscription(t.ID)
 	req := policy.Request{
 		Now: now, App: &app.Rules, Template: &t.Template,
-		Credits: credits(&standing, app, At(now)), Active: standing.State == StateActive,
-		Revoked: standing.State == StateRevoked, Banned: standing.State == StateBanned,
-		TryAnyway: s.TryAnyway, Scheduled: s.Schedule != "", Muted: standing.Muted,
+		Credits: credits(&agreed, app, At(now)), Active: agreed.State == StateActive,
+		Revoked: agreed.State == StateRevoked, Banned: agreed.State == StateBanned,
+		TryAnyway: s.TryAnyway, Scheduled: s.Schedule != "", Muted: agreed.Muted,
 		Zone: zoneOf(sub), QuietHours: quietOf(sub),
 		History: history(sub, s.ID), Data: s.Data,
 		Fingerprint: policy.Fingerprint(t.ID, s.Data), Trigger: policy.HashKey(s.Trigger), PeriodKey: periodKey(t, s.Data),

@@ -247,8 +247,8 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 			p.count("skipped")
 			continue
 		}
-		if standing := c.subBody().Subscription(w.tpl.ID); standing.State != StateActive && j.To.OpenID == "" {
-			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, standing)); err != nil {
+		if agreed := c.subBody().Subscription(w.tpl.ID); agreed.State != StateActive && j.To.OpenID == "" {
+			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, agreed)); err != nil {
 				p.fail(err)
 				return
 			}
@@ -301,12 +301,12 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 var errOutOfTime = errors.New("the worker's time was over")
 
 // stale names the audience entry that led to a subscription that is not active.
-func (w *jobWork) stale(j *Job, s Subscription) standing {
+func (w *jobWork) stale(j *Job, s Subscription) place {
 	topic := ""
 	if j.To.Audience != nil {
 		topic = j.To.Audience.Topic
 	}
-	return standing{templateID: w.tpl.ID, topic: topic, generation: s.Generation}
+	return place{templateID: w.tpl.ID, topic: topic, generation: s.Generation}
 }
 
 // one carries the occurrence to one subscriber.

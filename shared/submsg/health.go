@@ -11,7 +11,7 @@ import (
 	"github.com/yuexin-dev/yuexin/shared/policy"
 )
 
-// healthFor is how long an instance trusts what it knows of an app's standing. A hold made elsewhere takes effect
+// healthFor is how long an instance trusts what it knows of an app's health. A hold made elsewhere takes effect
 // within it; one made here at once.
 const healthFor = 2 * time.Second
 
@@ -45,7 +45,7 @@ func (c *cache[T]) put(key string, v T, now time.Time) {
 	c.m[key] = cached[T]{v, now}
 }
 
-// healthOf reads an app's standing; nil while nothing is known against it.
+// healthOf reads an app's health; nil while nothing is known against it.
 func (s *Service) healthOf(ctx context.Context, app *App) (*Health, error) {
 	if h, ok := s.health.get(app.Rules.AppID, s.Now(), healthFor); ok {
 		return h, nil
@@ -59,7 +59,7 @@ func (s *Service) healthOf(ctx context.Context, app *App) (*Health, error) {
 	return h, nil
 }
 
-// changeHealth applies change to the app's standing. change gets a copy it may alter and returns false to leave it.
+// changeHealth applies change to the app's health. change gets a copy it may alter and returns false to leave it.
 func (s *Service) changeHealth(ctx context.Context, appid string, change func(*Health) bool) (*Health, error) {
 	for try := 0; ; try++ {
 		recs, err := s.Store.Load(ctx, HealthKey(appid))
@@ -88,7 +88,7 @@ func (s *Service) changeHealth(ctx context.Context, appid string, change func(*H
 
 // addHold records that WeChat blocked a template or the app, or that the day's quota is spent. While a hold of
 // the same scope stands, more of the same answers are no new strike.
-func (s *Service) addHold(ctx context.Context, app *App, templateID string, why hold) (*Health, error) {
+func (s *Service) addHold(ctx context.Context, app *App, templateID string, why penalty) (*Health, error) {
 	scope := ""
 	if why.template {
 		scope = templateID

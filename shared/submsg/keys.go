@@ -93,7 +93,7 @@ func CounterKey(appid, day, templateID string) Key {
 // TokenKey is where the app's access token is kept.
 func TokenKey(appid string) Key { return Key{"token#" + appid, only} }
 
-// HealthKey is where the app's standing with WeChat is kept.
+// HealthKey is where the app's health at WeChat is kept.
 func HealthKey(appid string) Key { return Key{"health#" + appid, only} }
 
 // PlanPartition holds what schedules are planned for one subscriber.

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// class says what an error code of WeChat means for the send and its credit.
-type class int
+// answerClass says what an error code of WeChat means for the send and its credit.
+type answerClass int
 
 // The classes of answers. The grant stays intact except under classGone and classDone.
 const (
-	classDone      class = iota // accepted for delivery
-	classUnknown                // −1: the platform does not know either
-	classRecipient              // permanent for this recipient or message
-	classGone                   // 43101: no grant is left
-	classSoon                   // simultaneous send to one user: a moment later
-	classMinute                 // minute frequency: the next minute
-	classDay                    // daily quota: the next day
-	classTemplate               // the template is suspended
-	classApp                    // the app is suspended
-	classToken                  // the token was refused even after renewal, or the caller's address: an operator's matter
+	classDone      answerClass = iota // accepted for delivery
+	classUnknown                      // −1: the platform does not know either
+	classRecipient                    // permanent for this recipient or message
+	classGone                         // 43101: no grant is left
+	classSoon                         // simultaneous send to one user: a moment later
+	classMinute                       // minute frequency: the next minute
+	classDay                          // daily quota: the next day
+	classTemplate                     // the template is suspended
+	classApp                          // the app is suspended
+	classToken                        // the token was refused even after renewal, or the caller's address: an operator's matter
 )
 
 // codeClass classifies the errcodes of subscribe/send, bizsend and template/send. Sources: developers.weixin.qq.com,
 // 发送订阅消息 (the table of 2026-07), and for codes it no longer lists the older tables. A code that is not
 // here is a definite refusal of this message.
-var codeClass = map[int]class{
+var codeClass = map[int]answerClass{
 	0:     classDone,
 	-1:    classUnknown,
 	40001: classToken, 40014: classToken, 42001: classToken, 41001: classToken, 40164: classToken,
@@ -42,7 +42,7 @@ var codeClass = map[int]class{
 	48001: classApp, 48004: classApp, 50002: classApp, 61007: classApp,
 }
 
-func classify(code int) class {
+func classify(code int) answerClass {
 	if c, ok := codeClass[code]; ok {
 		return c
 	}
@@ -52,19 +52,19 @@ func classify(code int) class {
 // maxAttempts bounds the calls of one send that WeChat keeps answering with "later" (43108, 45011).
 const maxAttempts = 20
 
-// hold is what an answer means for the sends after this one.
-type hold struct {
+// penalty is what an answer means for the sends after this one.
+type penalty struct {
 	template bool // else the whole app
 	day      bool // until the next day, else by the ladder of suspensions
 	code     int
 }
 
 // outcome is what a call to WeChat leads to: the next state of the send, when it is due again (0: never),
-// and a hold on the sends that follow, if any.
+// and what it means for the sends that follow, if anything.
 type outcome struct {
-	send *Send
-	due  Instant
-	hold *hold
+	send    *Send
+	due     Instant
+	penalty *penalty
 }
 
 // conclude turns the result of the attempt that s describes (its number and beginning are set) into the
@@ -119,7 +119,7 @@ func conclude(s *Send, res Result, now Instant, unknownAfter time.Duration) outc
 		if c == classDay {
 			next.Reason = &Reason{Code: "daily_quota", Detail: "WeChat answered 45009: held until the next day in Asia/Shanghai", DetailZH: "当日配额已用完，次日继续"}
 		}
-		return outcome{send: &next, due: now, hold: &hold{template: c == classTemplate, day: c == classDay, code: res.Code}}
+		return outcome{send: &next, due: now, penalty: &penalty{template: c == classTemplate, day: c == classDay, code: res.Code}}
 	default:
 		next.State, next.Credit = SendRejected, CreditReturned
 		next.Reason = &Reason{Code: code, Detail: fmt.Sprintf("WeChat refused this message with %d", res.Code), DetailZH: fmt.Sprintf("微信拒绝了这条消息（%d）", res.Code)}

@@ -19,7 +19,7 @@ func TestEveryCodeOfWeChatIsClassified(t *testing.T) {
 		state  SendState
 		credit CreditEffect
 		within time.Duration // due within that of now; 0: never again
-		hold   *hold
+		hold   *penalty
 	}{
 		{[]int{0}, SendSent, CreditSpent, 0, nil},
 		{[]int{-1}, SendUnknown, CreditNone, DefaultUnknownAfter, nil},
@@ -27,11 +27,11 @@ func TestEveryCodeOfWeChatIsClassified(t *testing.T) {
 		{[]int{40003, 40037, 41030, 40165, 45168, 47001, 47003, 43004}, SendRejected, CreditReturned, 0, nil},
 		{[]int{43100, 43102, 43103, 43104, 43105, 43106}, SendRejected, CreditReturned, 0, nil},
 		{[]int{43101}, SendRejected, CreditZeroed, 0, nil},
-		{[]int{43107}, SendQueued, CreditReturned, 1, &hold{template: true}},
+		{[]int{43107}, SendQueued, CreditReturned, 1, &penalty{template: true}},
 		{[]int{43108}, SendQueued, CreditReturned, 2 * time.Second, nil},
-		{[]int{45009}, SendQueued, CreditReturned, 1, &hold{day: true}},
+		{[]int{45009}, SendQueued, CreditReturned, 1, &penalty{day: true}},
 		{[]int{45011}, SendQueued, CreditReturned, minute, nil},
-		{[]int{48001, 48004, 50002, 61007}, SendQueued, CreditReturned, 1, &hold{}},
+		{[]int{48001, 48004, 50002, 61007}, SendQueued, CreditReturned, 1, &penalty{}},
 		{[]int{-2, 1, 40013, 99999}, SendRejected, CreditReturned, 0, nil}, // not listed anywhere: a definite refusal of this message
 	} {
 		for _, code := range tc.codes {
@@ -64,8 +64,8 @@ func TestEveryCodeOfWeChatIsClassified(t *testing.T) {
 				case tc.within != 0 && (o.due < now || o.due.Sub(now) > tc.within):
 					t.Errorf("due in %s, want within %s", o.due.Sub(now), tc.within)
 				}
-				if (o.hold == nil) != (tc.hold == nil) || o.hold != nil && (o.hold.template != tc.hold.template || o.hold.day != tc.hold.day || o.hold.code != code) {
-					t.Errorf("hold %+v, want %+v", o.hold, tc.hold)
+				if (o.penalty == nil) != (tc.hold == nil) || o.penalty != nil && (o.penalty.template != tc.hold.template || o.penalty.day != tc.hold.day || o.penalty.code != code) {
+					t.Errorf("hold %+v, want %+v", o.penalty, tc.hold)
 				}
 			})
 		}

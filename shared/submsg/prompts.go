@@ -51,10 +51,10 @@ func (s *Service) Prompts(ctx context.Context, appid, openid, scene string) (pol
 	req := policy.PromptRequest{Now: s.Now(), App: &app.Rules, Scene: scene}
 	for i := range app.Templates {
 		t := &app.Templates[i]
-		standing := sub.Subscription(t.ID)
+		agreed := sub.Subscription(t.ID)
 		c := policy.PromptCandidate{
-			Template: &t.Template, Credits: credits(&standing, app, s.now()), Active: standing.State == StateActive, Banned: standing.State == StateBanned,
-			Muted: standing.Muted, Refusals: standing.Refusals, LastRefused: standing.RejectedAt.Time(), Needed: needed[t.ID],
+			Template: &t.Template, Credits: credits(&agreed, app, s.now()), Active: agreed.State == StateActive, Banned: agreed.State == StateBanned,
+			Muted: agreed.Muted, Refusals: agreed.Refusals, LastRefused: agreed.RejectedAt.Time(), Needed: needed[t.ID],
 		}
 		if health != nil {
 			for _, h := range health.Holds {

@@ -246,7 +246,7 @@ type Hold struct {
 	Until      Instant `json:"until,omitempty"` // 0: until an operator resumes
 }
 
-// Health is what is known of one app's standing with WeChat.
+// Health is what is known of one app's health at WeChat.
 type Health struct {
 	AppID    string         `json:"appid"`
 	Holds    []Hold         `json:"holds,omitempty"`

@@ -139,11 +139,11 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 		if try == 0 {
 			began = now
 		}
-		p := decide(situation{
+		d := decide(situation{
 			now: now, app: c.app, tpl: c.tpl, sub: c.subBody(), send: c.sendBody(), stored: c.send.Version != 0, due: c.due(),
 			others: c.sends(), health: health, holder: c.holder, until: s.leaseEnd(ctx),
 		})
-		switch p.step {
+		switch d.step {
 		case stepLeave:
 			return c.send, nil
 		case stepForget:
@@ -155,7 +155,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			return c.send, errInProgress
 		case stepWait:
 			if now.Sub(began) > patience || s.shortOf(ctx, 2*s.CallTimeout) {
-				p = waiting(c.sendBody(), s.now(), p.due)
+				d = waiting(c.sendBody(), s.now(), d.due)
 			} else {
 				c.known = false
 				if err := again(ctx, min(try, maxTries-1), nil); err != nil {
@@ -164,7 +164,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				continue
 			}
 		case stepRecord:
-			if wait := p.due.Sub(s.now()); p.send.State == SendQueued && p.send.Schedule != "" && wait <= patient && !s.shortOf(ctx, wait+2*s.CallTimeout) {
+			if wait := d.due.Sub(s.now()); d.send.State == SendQueued && d.send.Schedule != "" && wait <= patient && !s.shortOf(ctx, wait+2*s.CallTimeout) {
 				c.known = false
 				if err := pause(ctx, wait); err != nil {
 					return c.send, err
@@ -172,7 +172,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				continue
 			}
 		case stepMark:
-			if err := s.mark(ctx, c.app, c.subBody().OpenID, p.mark, c.recordOf(p.mark.SendID)); err != nil && !errors.Is(err, ErrConflict) {
+			if err := s.mark(ctx, c.app, c.subBody().OpenID, d.mark, c.recordOf(d.mark.SendID)); err != nil && !errors.Is(err, ErrConflict) {
 				return c.send, err
 			}
 		case stepReserve:
@@ -181,13 +181,13 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				return c.send, context.DeadlineExceeded // nothing is held yet: the next worker begins afresh
 			}
 			if short || try >= maxTries-1 { // or so many write this subscriber that it is better taken up in a moment
-				p = waiting(c.sendBody(), s.now(), 0)
+				d = waiting(c.sendBody(), s.now(), 0)
 				break
 			}
 			if !c.paced {
 				wait, ok := s.turn(c.app, s.leftOf(ctx)-s.CallTimeout-s.LeaseMargin)
 				if !ok {
-					p = record(c.sendBody(), SendQueued, s.now(), s.now().Add(wait), &Reason{Code: "rate", Detail: "the app's rate is used up for now; it waits for its turn", DetailZH: "已达到应用的发送速率上限，排队等待"})
+					d = record(c.sendBody(), SendQueued, s.now(), s.now().Add(wait), &Reason{Code: "rate", Detail: "the app's rate is used up for now; it waits for its turn", DetailZH: "已达到应用的发送速率上限，排队等待"})
 					break
 				}
 				c.paced = true
@@ -209,19 +209,19 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				}
 				c.send = rec
 			}
-			if _, cause = s.Store.Save(ctx, subscriberRecord(p.sub, c.sub.Version)); cause == nil {
-				return s.attempt(ctx, c, p.send, p.sub)
+			if _, cause = s.Store.Save(ctx, subscriberRecord(d.sub, c.sub.Version)); cause == nil {
+				return s.attempt(ctx, c, d.send, d.sub)
 			}
 			if lost(cause) {
 				s.Log.WarnContext(ctx, "reservation got no answer from the store; loading again", "appid", c.app.Rules.AppID, "error", cause)
 			}
 		case stepCall:
-			return s.attempt(ctx, c, p.send, p.sub)
+			return s.attempt(ctx, c, d.send, d.sub)
 		}
-		if p.step == stepRecord {
-			rec := sendRecord(p.send, c.send.Version, p.due)
+		if d.step == stepRecord {
+			rec := sendRecord(d.send, c.send.Version, d.due)
 			if rec.Version, cause = s.Store.Save(ctx, rec); cause == nil {
-				s.countSend(c, p.send, rec.Due)
+				s.countSend(c, d.send, rec.Due)
 				return rec, nil
 			}
 		}
@@ -232,8 +232,8 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 	}
 }
 
-// waiting is the plan to take a send up again in a second, or at until if that is sooner (0: it is not known).
-func waiting(b *Send, now, until Instant) plan {
+// waiting is the decision to take a send up again in a second, or at until if that is sooner (0: it is not known).
+func waiting(b *Send, now, until Instant) decision {
 	due := now.Add(time.Second)
 	if until != 0 {
 		due = min(due, until+1)
@@ -282,8 +282,8 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 	o := conclude(begun, res, s.now(), c.app.UnknownAfter)
 	save, cancel := s.toRecord(ctx)
 	defer cancel()
-	if o.hold != nil {
-		if h, err := s.addHold(save, c.app, c.tpl.ID, *o.hold); err != nil {
+	if o.penalty != nil {
+		if h, err := s.addHold(save, c.app, c.tpl.ID, *o.penalty); err != nil {
 			s.Log.ErrorContext(ctx, "hold could not be recorded", "appid", c.app.Rules.AppID, "errcode", res.Code, "error", err)
 			o.due = s.now().Add(backoff(begun.Attempts, time.Minute))
 		} else {

@@ -102,7 +102,7 @@ func (s *Service) look(ctx context.Context, app *App, h *Health) (*Health, error
 var errSettled = errors.New("submsg: nothing to change")
 
 // pauseSchedules pauses the active schedules of a template, as far as one tick goes. What an operator resumes
-// afterwards stays so: the day's spike is told and its listing has passed.
+// afterwards stays so: a spike is handled once a day, and this schedule has been passed.
 func (s *Service) pauseSchedules(ctx context.Context, app *App, p Pausing) error {
 	appid := app.Rules.AppID
 	var failed error
