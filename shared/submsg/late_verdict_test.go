@@ -28,10 +28,10 @@ func TestAVerdictRevivesNoCreditThatWeChatDenied(t *testing.T) {
 				w.Granted("user", order, 1)
 			}
 			for range 3 { // what WeChat knows nothing of
-				w.Clock.Advance(15 * time.Minute)
 				if err := w.Report("user", "order", "accept", w.Clock.Now()); err != nil {
 					t.Fatal(err)
 				}
+				w.Clock.Advance(15 * time.Minute) // no later accept may be one of them
 			}
 			first := wechattest.CutBefore()
 			if tc.eventToo {
@@ -49,7 +49,7 @@ func TestAVerdictRevivesNoCreditThatWeChatDenied(t *testing.T) {
 				evidence(t, w)
 				w.Clock.Advance(submsg.DefaultUnknownAfter + time.Second)
 				tick(t, w)
-				if got := stateOf(t, w, theSend); got.NotSent != 1 {
+				if got := stateOf(t, w, theSend); got.State != submsg.SendFailed {
 					t.Fatalf("no verdict: %s", got.State)
 				}
 			}
@@ -59,20 +59,20 @@ func TestAVerdictRevivesNoCreditThatWeChatDenied(t *testing.T) {
 			if _, v := send(t, w, "order", "denied"); v.State != submsg.SendRejected || v.WeChat.Code != 43101 {
 				t.Fatalf("%s %+v, want that WeChat denies it", v.State, v.WeChat)
 			}
-			agree0 := func(when string, want int) {
+			holds := func(when string, want int) {
 				t.Helper()
 				view, err := w.Service.Subscriber(context.Background(), appid, "user", 0)
 				if err != nil || view.Subscription(order).Credits != want {
 					t.Errorf("%s: %v, %d credits, want %d", when, err, view.Subscription(order).Credits, want)
 				}
 			}
-			agree0("after the denial", 0)
+			holds("after the denial", 0)
 			if !tc.verdictFirst {
 				verdict()
 			}
-			agree0("after the verdict", 0)
+			holds("after the verdict", 0)
 			w.Granted("user", order, 1)
-			agree0("accepted again", 1)
+			holds("accepted again", 1)
 			for _, ev := range event {
 				deliver(t, w, ev, 2) // its credit was gone with the others: the new one is not taken for it
 			}

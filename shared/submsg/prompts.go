@@ -27,19 +27,10 @@ func (s *Service) Prompts(ctx context.Context, appid, openid, scene string) (pol
 		p.Errors = []FieldProblem{{Field: p.Field, Code: policy.RulePromptAskedFor, Detail: p.Detail}}
 		return policy.PromptPlan{}, p
 	}
-	recs, err := s.Store.Load(ctx, SubscriberKey(appid, openid))
+	sub, err := s.settledSubscriber(ctx, appid, openid)
 	if err != nil {
 		return policy.PromptPlan{}, err
 	}
-	sub, ok := recs[0].Body.(*Subscriber)
-	if !ok {
-		sub = &Subscriber{AppID: appid, OpenID: openid}
-	}
-	named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
-	if err != nil {
-		return policy.PromptPlan{}, err
-	}
-	sub = settle(sub, bodies(named))
 	needed, err := s.needed(ctx, appid, openid)
 	if err != nil {
 		return policy.PromptPlan{}, err

@@ -386,15 +386,7 @@ func (s *Service) Check(ctx context.Context, appid string, req SendRequest) (pol
 		data, _ = tpl.Layout.Fit(data)
 	}
 	b := &Send{ID: derive("check", req.OpenID), AppID: appid, OpenID: req.OpenID, TemplateID: tpl.ID, Data: data, Trigger: req.Trigger, TryAnyway: req.TryAnyway, ValidUntil: At(req.ValidUntil)}
-	recs, err := s.Store.Load(ctx, SubscriberKey(appid, req.OpenID))
-	if err != nil {
-		return policy.Decision{}, err
-	}
-	sub, ok := recs[0].Body.(*Subscriber)
-	if !ok {
-		sub = &Subscriber{AppID: appid, OpenID: req.OpenID}
-	}
-	named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
+	sub, err := s.settledSubscriber(ctx, appid, req.OpenID)
 	if err != nil {
 		return policy.Decision{}, err
 	}
@@ -402,7 +394,7 @@ func (s *Service) Check(ctx context.Context, appid string, req SendRequest) (pol
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	r := facts(now, app, tpl, settle(sub, bodies(named)), b, health)
+	r := facts(now, app, tpl, sub, b, health)
 	for _, f := range tpl.Layout.Check(data) {
 		r.Problems = append(r.Problems, policy.Reason{Code: policy.RuleFields, Field: "data." + f.Key, Detail: f.Detail, DetailZH: f.Detail})
 	}

@@ -187,6 +187,24 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 	return view, nil
 }
 
+// settledSubscriber reads a subscriber with the open reservations counted as their sends stand; an empty one where nothing
+// is known.
+func (s *Service) settledSubscriber(ctx context.Context, appid, openid string) (*Subscriber, error) {
+	recs, err := s.Store.Load(ctx, SubscriberKey(appid, openid))
+	if err != nil {
+		return nil, err
+	}
+	sub, ok := recs[0].Body.(*Subscriber)
+	if !ok {
+		return &Subscriber{AppID: appid, OpenID: openid}, nil
+	}
+	named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
+	if err != nil {
+		return nil, err
+	}
+	return settle(sub, bodies(named)), nil
+}
+
 // shownSends is how many sends a subscriber is shown with.
 const shownSends = 20
 

@@ -23,6 +23,7 @@ func Invariants(t *testing.T, run func(t *testing.T, test func(t *testing.T, ope
 		{"1 never more than agreed: after a reject no new send starts", afterReject},
 		{"2 once per key: 64 callers with one key send once", oncePerKey},
 		{"2 once per key: another body under the same key is refused", otherBody},
+		{"2 once per key: two subscribers' requests under one key at once send one message", keyForTwo},
 		{"3 once per occurrence: ticks and deliveries repeated and side by side", oncePerOccurrence},
 		{"4 nothing accepted is lost: a crash at every effect of on-demand sends", crashSends},
 		{"4 nothing accepted is lost: a crash at every effect of an audience schedule", crashSchedule},
@@ -146,6 +147,42 @@ func oncePerKey(t *testing.T, open Open) {
 	}
 	if n != 1 {
 		t.Errorf("one key, %d messages", n)
+	}
+}
+
+func keyForTwo(t *testing.T, open Open) {
+	w := NewWorld(t, open)
+	const rounds = 6
+	both := []string{"buyer", "seller"}
+	for round := range rounds {
+		key := fmt.Sprintf("paid-%d", round)
+		var group sync.WaitGroup
+		for _, u := range both {
+			w.Granted(u, Order, 1)
+			group.Go(func() {
+				if _, _, err := w.Send(u, "order", key); err != nil && !problemIs(err, submsg.CodeKeyReused) && !w.cutOff(err) {
+					t.Errorf("%s: %v", u, err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	w.Recover()
+	received := map[string]int{}
+	for _, u := range both {
+		for _, m := range w.Sim.Received(AppID, u) {
+			received[m.Data["character_string1"]]++
+		}
+		st, view := w.Sim.Standing(AppID, u, Order), w.subscriber(u)
+		unknown := len(view.Reservations)
+		if left := view.Subscription(Order).Credits; left > st.Credits || left+unknown < st.Credits {
+			t.Errorf("%s: the ledger holds %d credits and %d unknown sends, WeChat holds %d", u, left, unknown, st.Credits)
+		}
+	}
+	for round := range rounds {
+		if n := received[fmt.Sprintf("paid-%d", round)]; n > 1 || n == 0 && w.unsteady == nil {
+			t.Errorf("key %d led to %d messages, want 1", round, n)
+		}
 	}
 }
 

@@ -27,7 +27,11 @@ func (c *Client) Send(ctx context.Context, appid string, m submsg.Message) subms
 	}
 	t, err = a.tokens.renew(ctx, t)
 	if err != nil {
-		return notSent(err)
+		none := notSent(err)
+		if none.Code == 0 { // what WeChat said to the message is all that it said
+			none.Code, none.Msg, none.RID = r.Code, r.Msg, r.RID
+		}
+		return none
 	}
 	r = c.post(ctx, a, t, m.OpenID, payload)
 	if r.Answered && tokenRefused(r.Code) {

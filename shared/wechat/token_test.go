@@ -149,6 +149,8 @@ func TestForcedRenewalsAreAtLeastThirtySecondsApart(t *testing.T) {
 	l.clock.pass(forceSpacing - time.Second)
 	if r := l.send(c); !r.NotSent || !strings.Contains(r.Err.Error(), "30s") {
 		t.Errorf("29 s later: %+v", r)
+	} else if r.Code != 40001 {
+		t.Errorf("29 s later the refusal is told as %d, want 40001", r.Code)
 	}
 	if l.wechat.forced != 1 {
 		t.Errorf("forced %d times, want once", l.wechat.forced)
