@@ -3,6 +3,7 @@ package submsg
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 )
 
@@ -31,11 +32,15 @@ func places(app *App, sub *Subscriber) []place {
 
 // everyPlace lists every audience entry that the subscriber may have or have had, whatever its subscriptions are now.
 func everyPlace(app *App, sub *Subscriber) []place {
-	active := sub.clone()
-	for i := range active.Subscriptions {
-		active.Subscriptions[i].State = StateActive
+	var all []place
+	for i := range app.Templates {
+		if t := &app.Templates[i]; t.LongTerm() {
+			for _, topic := range append([]string{""}, sub.Topics...) {
+				all = append(all, place{t.ID, topic, math.MaxInt})
+			}
+		}
 	}
-	return places(app, active)
+	return all
 }
 
 // joinAudiences writes the entries that next needs and was has not, before next is saved: a stale entry is

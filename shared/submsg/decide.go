@@ -54,13 +54,13 @@ func decide(in situation) decision {
 		if r.SendID != send.ID {
 			continue
 		}
-		if _, done := settled(r, in.others[r.SendID]); done {
+		if _, done := settled(r, in.others[r.SendID], now); done {
 			continue
 		}
 		switch o := in.others[r.SendID]; {
 		case r.Holder == in.holder:
 			return decision{step: stepCall, sub: in.sub, send: begun(send, r)}
-		case !blocking(r, o):
+		case !blocking(r, o, now):
 			return decision{step: stepLeave} // unknown: its verdict comes by itself
 		case now <= r.Until:
 			return decision{step: stepBusy, due: r.Until}
@@ -80,10 +80,10 @@ func decide(in situation) decision {
 	if send.SendAt > now {
 		return record(send, SendQueued, now, send.SendAt, nil)
 	}
-	sub := settle(in.sub, in.others)
+	sub := settle(in.sub, in.others, now)
 	var wait Instant
 	for _, r := range sub.Reservations {
-		if !blocking(r, in.others[r.SendID]) {
+		if !blocking(r, in.others[r.SendID], now) {
 			continue
 		}
 		if now > r.Until {

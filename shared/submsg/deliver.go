@@ -126,7 +126,7 @@ func (s *Service) deliverSend(ctx context.Context, k Key) error {
 			}
 			s.countSend(c, o.send, o.due)
 			if o.send.State != SendQueued {
-				return nil
+				return s.tidy(ctx, c.sub.Key) // the credit is back at once, and not only with the next write
 			}
 		}
 		if err := again(ctx, try, err); err != nil {

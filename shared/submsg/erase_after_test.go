@@ -131,6 +131,30 @@ func TestALateRemovalFromTheAudienceDoesNotHitAPersonWhoCameBackAfterAnErasure(t
 	}
 }
 
+// An entry outlives its subscription where whoever ended it died before the removal.
+func TestAPlaceThatARejectLeftBehindGoesWithTheErasure(t *testing.T) {
+	w := newWorld(t, nil)
+	topics := []string{"rain"}
+	if err := w.Service.SetPreferences(context.Background(), appid, "anna", submsg.Preferences{Topics: &topics}); err != nil {
+		t.Fatal(err)
+	}
+	w.Granted("anna", bill, 1)
+	w.Clock.Advance(20 * time.Minute)
+	w.Start(&submsgtest.Process{DieAt: 1, After: true})
+	if err := w.Report("anna", "bill", "reject", w.Clock.Now()); err == nil {
+		t.Fatal("the process did not die")
+	}
+	w.Start(nil)
+	for _, topic := range []string{"", "rain"} {
+		if stored(t, w, submsg.AudienceKey(appid, bill, topic, "anna")) == nil {
+			t.Fatal("there is no entry: the test shows nothing")
+		}
+	}
+	w.Clock.Advance(2 * time.Second)
+	erase(t, w, "anna")
+	nothingIsLeft(t, w, "anna", "")
+}
+
 // The entry of an accept is written before the subscriber. Where the second write is still to come, or never comes, nobody
 // agreed to anything yet, and no trace of a refusal is to be kept of such a person.
 func TestAnAudienceEntryWithoutItsSubscriberLeadsToNoStoredSend(t *testing.T) {

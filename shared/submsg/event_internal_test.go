@@ -81,7 +81,7 @@ func TestTheSentEventIsTheLastWord(t *testing.T) {
 		if got.ID != "s" || got.AppID != "app" || got.OpenID != "someone" || got.TemplateID != "T" || stored != nil && got.RequestHash != 4 || got.MsgID != 7 || got.EventAt != 1000 || got.EventPrint != 99 {
 			t.Errorf("%s: the record does not say what it is of: %+v", name, got)
 		}
-		if effect, done := settled(*r, got); !done || effect != CreditSpent {
+		if effect, done := settled(*r, got, 2000); !done || effect != CreditSpent {
 			t.Errorf("%s: the reservation is not settled as spent", name)
 		}
 	}

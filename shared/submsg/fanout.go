@@ -243,11 +243,12 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 			continue
 		}
 		c.sub = recs[2*i+1]
-		if c.sub.Body == nil && j.To.OpenID == "" { // the entry is ahead of its subscriber, whose accept is being written, or was left by one
+		agreed := c.subBody().Subscription(w.tpl.ID)
+		if agreed.Generation == 0 && j.To.OpenID == "" { // the entry is ahead of its subscriber, whose accept is being written, or was left so
 			p.count("skipped")
 			continue
 		}
-		if agreed := c.subBody().Subscription(w.tpl.ID); agreed.State != StateActive && j.To.OpenID == "" {
+		if agreed.State != StateActive && j.To.OpenID == "" {
 			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, agreed)); err != nil {
 				p.fail(err)
 				return

@@ -42,7 +42,7 @@ func (s *Service) fireAudiences(ctx context.Context, keys []Key) []Key {
 				wake = append(wake, rec.Key)
 			default:
 				jobs, err := s.fireRecord(ctx, rec, sch)
-				if err != nil {
+				if err = s.putOff(ctx, rec.Key, err); err != nil {
 					s.Log.WarnContext(ctx, "schedule could not be fired; it stays due", "schedule", sch.ID, "error", err)
 				}
 				wake = append(wake, jobs...)

@@ -105,7 +105,7 @@ func (s *Service) applySome(ctx context.Context, app *App, openid string, grants
 			return nil, err
 		}
 		sends := bodies(named)
-		next := settle(sub, sends)
+		next := settle(sub, sends, s.now())
 		effects, active := make([]Effect, len(grants)), make([]bool, len(grants))
 		for i, g := range grants {
 			active[i] = next.Subscription(g.TemplateID).State == StateActive
@@ -237,6 +237,9 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 			return s.takeBack(ctx, sub, b, late) // a further attempt went out too, and the send tells of that one
 		}
 		next := applyEvent(appid, cs[i], sends[i], ev, s.now())
+		if late != 0 && late < sends[i].Attempts && sends[i].Credit != CreditNone {
+			next.Credit = sends[i].Credit // of the attempt after it, whose reservation may still be open
+		}
 		if _, err = s.Store.Save(ctx, sendRecord(next, loaded[i].Version, 0)); err == nil {
 			s.sawEvent(ctx, appid, next.AttemptAt)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
@@ -274,7 +277,7 @@ func (s *Service) takeBack(ctx context.Context, sub *Subscriber, b *Send, attemp
 			return err
 		}
 		sends := bodies(named)
-		next := correct(settle(sub, sends), b.ID, attempt)
+		next := correct(settle(sub, sends, s.now()), b.ID, attempt)
 		if next == sub {
 			return nil
 		}

@@ -76,7 +76,7 @@ func judgedNotSent(t *testing.T, then submsg.OnUnknown, before func(w *submsgtes
 	before(w)
 	w.Clock.Advance(submsg.DefaultUnknownAfter + time.Second)
 	tick(t, w)
-	if got := stateOf(t, w, theSend); got.State == submsg.SendUnknown {
+	if got := stateOf(t, w, theSend); got.State == submsg.SendUnknown && got.Attempts == 1 {
 		t.Fatalf("no verdict: the send is %s %+v", got.State, got.Reason)
 	}
 	return w, ev
@@ -224,29 +224,41 @@ func cancelled(t *testing.T) func(w *submsgtest.World) {
 	}
 }
 
-// Two attempts of one send went out, or one did: each event is of the attempt whose msgid or time it has.
+// Two attempts of one send were made, and the first went out, or the second, or both: an event is of the attempt whose msgid
+// or time it has.
 func TestEventsOfTwoAttemptsSpendACreditForEachThatWentOut(t *testing.T) {
-	for _, answer := range []wechattest.Fault{{}, wechattest.NoMsgID(), wechattest.SentEarly()} {
+	for _, second := range []struct {
+		name  string
+		fault wechattest.Fault
+	}{
+		{"was answered", wechattest.Fault{}}, {"was answered without msgid", wechattest.NoMsgID()}, {"had its event before the answer", wechattest.SentEarly()},
+		{"got no answer", wechattest.CutAfter()}, {"was refused", wechattest.Refuse(47003)},
+	} {
 		for _, events := range []string{"1", "111", "12", "21", "111222", "222111", "121212", "2221", "1112"} {
-			t.Run("the second attempt "+answer.Name+", events "+events, func(t *testing.T) {
-				w, first := judgedNotSent(t, submsg.OnUnknownResend, nothing, answer)
-				made := []wechattest.Event{first}
-				for _, d := range w.Sim.Pending() {
-					made = append(made, d.Event)
-				}
-				w.Sim.Discard(len(made))
-				for _, which := range events {
-					if n := int(which - '1'); n < len(made) { // an early one has come already
-						deliver(t, w, made[n], 1)
+			for _, write := range []bool{false, true} {
+				t.Run(fmt.Sprintf("the second %s, events %s, the subscriber is written before them: %t", second.name, events, write), func(t *testing.T) {
+					w, first := judgedNotSent(t, submsg.OnUnknownResend, nothing, second.fault)
+					made := []wechattest.Event{first}
+					for _, d := range w.Sim.Pending() {
+						made = append(made, d.Event)
 					}
-				}
-				if got := stateOf(t, w, theSend); got.Attempts != 2 || got.State != submsg.SendSent && got.State != submsg.SendDelivered {
-					t.Errorf("the send is %s after %d attempts", got.State, got.Attempts)
-				}
-				agree(t, w)
-				w.Recover()
-				agree(t, w)
-			})
+					w.Sim.Discard(len(made))
+					if write {
+						w.Granted("user", order, 1)
+					}
+					for _, which := range events {
+						if n := int(which - '1'); n < len(made) { // else it has come already, or there is none
+							deliver(t, w, made[n], 1)
+						}
+					}
+					if got := stateOf(t, w, theSend); got.Attempts != 2 || got.State != submsg.SendSent && got.State != submsg.SendDelivered {
+						t.Errorf("the send is %s after %d attempts", got.State, got.Attempts)
+					}
+					agree(t, w)
+					w.Recover()
+					agree(t, w)
+				})
+			}
 		}
 	}
 	for _, noID := range []bool{false, true} {

@@ -152,14 +152,18 @@ func TestASendWhoseRecordEndedStaysSettled(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		fault wechattest.Fault
-		left  int // credits of three
-	}{{"sent", wechattest.Fault{}, 2}, {"sent, and its event was lost", wechattest.SentNever(), 2}} {
+		state submsg.SendState
+	}{
+		{"sent", wechattest.Fault{}, submsg.SendSent},
+		{"sent, and its event was lost", wechattest.SentNever(), submsg.SendSent},
+		{"refused by WeChat, its credit given back", wechattest.Refuse(47003), submsg.SendRejected},
+	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newWorld(t, nil)
 			w.Granted("user", order, 3)
 			w.Sim.Script(ofUser(tc.fault))
-			if _, v := send(t, w, "order", "the-send"); v.State != submsg.SendSent {
-				t.Fatalf("the send is %s", v.State)
+			if _, v := send(t, w, "order", "the-send"); v.State != tc.state {
+				t.Fatalf("the send is %s, want %s", v.State, tc.state)
 			}
 			w.Sim.DeliverAll()
 			w.Clock.Advance(100 * aDay)

@@ -122,7 +122,7 @@ func (s *Service) replay(c *carriage) (SendView, bool, error) {
 // underWay reports whether a worker holds the send right now.
 func (s *Service) underWay(c *carriage) bool {
 	b, now := c.sendBody(), s.now()
-	if r, open := c.reservation(b.ID); open && blocking(r, c.sends()[r.SendID]) {
+	if r, open := c.reservation(b.ID); open && blocking(r, c.sends()[r.SendID], now) {
 		return now <= r.Until
 	}
 	return b.Claim != 0 && now <= c.send.Due

@@ -300,9 +300,9 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 	final := rec.Body.(*Send)
 	s.countSend(c, final, rec.Due)
 	switch {
-	case final.Credit == CreditZeroed:
+	case final.Credit == CreditZeroed || final.Credit == CreditReturned && rec.Due == 0: // else it would be forgotten with the send
 		if err := s.tidy(save, SubscriberKey(final.AppID, final.OpenID)); err != nil {
-			s.Log.WarnContext(ctx, "balance is zeroed at the next write instead", "appid", final.AppID, "error", err)
+			s.Log.WarnContext(ctx, "the balance is settled at the next write instead", "appid", final.AppID, "error", err)
 		}
 	case overturned(was, final):
 		if err := s.takeBack(save, sub, final, final.Attempts); err != nil {
@@ -383,7 +383,7 @@ func (s *Service) tidy(ctx context.Context, key Key) error {
 		for _, r := range sub.Reservations {
 			at := named[r.SendID]
 			stored, _ := at.Body.(*Send)
-			if blocking(r, stored) && s.now() > r.Until {
+			if blocking(r, stored, s.now()) && s.now() > r.Until {
 				marked = true
 				if err := s.mark(ctx, app, sub.OpenID, r, at); err != nil && !errors.Is(err, ErrConflict) {
 					return err
@@ -392,7 +392,7 @@ func (s *Service) tidy(ctx context.Context, key Key) error {
 		}
 		if !marked {
 			sends := bodies(named)
-			next := settle(sub, sends)
+			next := settle(sub, sends, s.now())
 			if next == sub {
 				return nil
 			}

@@ -17,9 +17,12 @@ const (
 // settled says what became of the attempt that a reservation holds, if the send (nil: no record) tells.
 //
 // The number of the attempt is the fence: a record that was written before the attempt began (a
-// refusal, a cancellation, a queued send) says nothing about it, whatever its state.
-func settled(r Reservation, s *Send) (CreditEffect, bool) {
+// refusal, a cancellation, a queued send) says nothing about it, whatever its state. No record of it any more, after the
+// time that ended sends are kept, means that it has ended: what its credit was is forgotten, and so it is spent.
+func settled(r Reservation, s *Send, now Instant) (CreditEffect, bool) {
 	switch {
+	case s == nil && now.Sub(r.At) >= keepFinal:
+		return CreditSpent, true
 	case s == nil || s.Attempts < r.Attempt || s.State == SendUnknown && s.Credit == CreditNone && s.Attempts == r.Attempt:
 		return CreditNone, false
 	case s.Attempts > r.Attempt:
@@ -31,22 +34,22 @@ func settled(r Reservation, s *Send) (CreditEffect, bool) {
 
 // blocking reports whether the reservation keeps other sends to the subscriber waiting. An unknown send keeps
 // its reservation until its verdict, and blocks nobody.
-func blocking(r Reservation, s *Send) bool {
-	_, done := settled(r, s)
+func blocking(r Reservation, s *Send, now Instant) bool {
+	_, done := settled(r, s, now)
 	return !done && (s == nil || s.State != SendUnknown || s.Attempts < r.Attempt)
 }
 
 // settle clears the reservations whose sends have a settled result and applies what they did: the rule
 // "keep". sends holds the record of every open reservation's send that has one. The result is sub itself
 // where nothing is settled.
-func settle(sub *Subscriber, sends map[string]*Send) *Subscriber {
-	if !slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { _, ok := settled(r, sends[r.SendID]); return ok }) {
+func settle(sub *Subscriber, sends map[string]*Send, now Instant) *Subscriber {
+	if !slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { _, ok := settled(r, sends[r.SendID], now); return ok }) {
 		return sub
 	}
 	next := sub.clone()
 	next.Reservations = next.Reservations[:0]
 	for _, r := range sub.Reservations {
-		effect, ok := settled(r, sends[r.SendID])
+		effect, ok := settled(r, sends[r.SendID], now)
 		if !ok {
 			next.Reservations = append(next.Reservations, r)
 			continue

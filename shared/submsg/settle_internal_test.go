@@ -50,10 +50,10 @@ func TestAReservationIsSettledByTheResultOfItsOwnAttemptOnly(t *testing.T) {
 				sends["s"] = tc.send
 			}
 			before := sub.clone()
-			if got := blocking(second, tc.send); got != tc.blocking {
+			if got := blocking(second, tc.send, 0); got != tc.blocking {
 				t.Errorf("blocking: %v, want %v", got, tc.blocking)
 			}
-			next := settle(sub, sends)
+			next := settle(sub, sends, 0)
 			if diff := cmp.Diff(before, sub); diff != "" {
 				t.Errorf("the loaded record was changed:\n%s", diff)
 			}
@@ -90,7 +90,7 @@ func TestZeroingSparesWhatWasAcceptedSinceTheAttemptBegan(t *testing.T) {
 			tc.r.SendID, tc.r.TemplateID, tc.r.Attempt = "s", "T", 1
 			sub := held(tc.r)
 			sub.Subscriptions[0].Credits = tc.credits
-			s := settle(sub, zeroed).Subscription("T")
+			s := settle(sub, zeroed, 0).Subscription("T")
 			if s.Credits != tc.want || s.State != tc.state {
 				t.Errorf("%d credits, %s; want %d, %s", s.Credits, s.State, tc.want, tc.state)
 			}
@@ -106,7 +106,7 @@ func TestEachOfSeveralReservationsIsSettledByItsOwnSend(t *testing.T) {
 	next := settle(sub, map[string]*Send{
 		"spent": {State: SendSent, Attempts: 1, Credit: CreditSpent}, "unknown": {State: SendUnknown, Attempts: 1},
 		"returned": {State: SendQueued, Attempts: 1, Credit: CreditReturned},
-	})
+	}, 0)
 	var open []string
 	for _, r := range next.Reservations {
 		open = append(open, r.SendID)

@@ -164,14 +164,14 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 			return view, err
 		}
 		view.Open = bodies(named)
-		dead := slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, view.Open[r.SendID]) && s.now() > r.Until })
+		dead := slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, view.Open[r.SendID], s.now()) && s.now() > r.Until })
 		if dead && !tidied {
 			if err := s.tidy(ctx, key); err != nil {
 				return view, err
 			}
 			continue
 		}
-		view.Subscriber = *settle(sub, view.Open)
+		view.Subscriber = *settle(sub, view.Open, s.now())
 		break
 	}
 	if err := s.recentSends(ctx, &view); err != nil {
@@ -202,7 +202,7 @@ func (s *Service) settledSubscriber(ctx context.Context, appid, openid string) (
 	if err != nil {
 		return nil, err
 	}
-	return settle(sub, bodies(named)), nil
+	return settle(sub, bodies(named), s.now()), nil
 }
 
 // shownSends is how many sends a subscriber is shown with.
@@ -350,7 +350,7 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 			return err
 		}
 		sends := bodies(named)
-		if slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, sends[r.SendID]) && s.now() <= r.Until }) {
+		if slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, sends[r.SendID], s.now()) && s.now() <= r.Until }) {
 			return problem(CodeInProgress, "", "a message to this subscriber is on its way; erase again in a moment")
 		}
 		if err := s.eraseTraces(ctx, app, sub, slices.Collect(maps.Values(named))); err != nil {

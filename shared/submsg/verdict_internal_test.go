@@ -75,7 +75,7 @@ func TestAnAbandonedAttemptIsUnknownWhateverWasRecordedBefore(t *testing.T) {
 				t.Errorf("judged %s from now, before any event can have come", o.due.Sub(now))
 			}
 			// And so it holds its reservation without holding up others.
-			if _, done := settled(r, s); done || blocking(r, s) {
+			if _, done := settled(r, s, now); done || blocking(r, s, now) {
 				t.Error("the reservation is settled, or blocks")
 			}
 		})
