@@ -244,8 +244,8 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 		}
 		c.sub = recs[2*i+1]
 		agreed := c.subBody().Subscription(w.tpl.ID)
-		if agreed.Generation == 0 && j.To.OpenID == "" { // the entry is ahead of its subscriber, whose accept is being written, or was left so
-			p.count("skipped")
+		if agreed.State != StateActive && entries[i].Body.(*AudienceEntry).Generation > agreed.Generation {
+			p.count("skipped") // the entry is ahead of its subscriber, whose accept is being written, or was left so
 			continue
 		}
 		if agreed.State != StateActive && j.To.OpenID == "" {

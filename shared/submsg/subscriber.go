@@ -319,7 +319,7 @@ const erasedFor = maxAhead + keepFinal
 // Erase removes what is known of a person: personal schedules, the history, places in audiences, the sends that can be
 // found, and the subscriber's own record, in whose place the moment is kept: sends of before that nothing leads to are void
 // from then on, and deleted when they are come across. An erasure that was cut off is finished by the next one.
-// CodeInProgress, and nothing erased, while a message is on its way.
+// CodeInProgress, and nothing erased yet, while a message is on its way.
 func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 	s.init()
 	app, err := s.Apps.App(appid)
