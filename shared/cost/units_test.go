@@ -140,7 +140,7 @@ func TestTheUnitsOfTheBillAreThoseThatTheLedgerTakes(t *testing.T) {
 		m.allSent()
 	})
 	t.Run("scheduled", func(t *testing.T) {
-		m := newMetered(t, 3000)
+		m := newMetered(t, 10_000)
 		m.grants()
 		m.clock.Advance(time.Hour)
 		_, _, err := m.service.CreateSchedule(t.Context(), appID, "schedule", submsg.ScheduleRequest{

@@ -298,7 +298,11 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 		return rec, err
 	}
 	final := rec.Body.(*Send)
-	s.countSend(c, final, rec.Due)
+	if final.EventAt != 0 && o.send.State == SendSent { // the event was quicker, and has been counted: this is the answer
+		s.countSend(c, o.send, 0)
+	} else {
+		s.countSend(c, final, rec.Due)
+	}
 	switch {
 	case final.Credit == CreditZeroed || final.Credit == CreditReturned && rec.Due == 0: // else it would be forgotten with the send
 		if err := s.tidy(save, SubscriberKey(final.AppID, final.OpenID)); err != nil {
