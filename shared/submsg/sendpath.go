@@ -201,9 +201,9 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			if c.send.Version == 0 && c.sendBody().Schedule == "" {
 				// The key must belong to this request before anything is held for it: another subscriber's request may be
 				// under way under the same one, and nothing but the send is common to both.
-				claim := *c.sendBody()
-				claim.Claim = c.holder
-				rec := sendRecord(&claim, 0, s.leaseEnd(ctx))
+				b := c.sendBody()
+				b.Claim = c.holder // nobody else has it yet
+				rec := sendRecord(b, 0, s.leaseEnd(ctx))
 				if rec.Version, cause = s.Store.Save(ctx, rec); cause != nil {
 					break
 				}
