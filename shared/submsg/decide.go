@@ -112,6 +112,9 @@ func decide(in situation) decision {
 		}
 		return record(send, SendQueued, now, max(due, now+1), reasonOf(d))
 	}
+	if send.Data == nil { // a provider was not asked for whom nothing was to be sent then, or only a trail was left
+		return record(send, SendRefused, now, 0, &Reason{Code: policy.RuleFields, Detail: "its content is not known", DetailZH: "消息内容未知"})
+	}
 	return reserve(in, sub, &req)
 }
 

@@ -53,8 +53,9 @@ func (s *Service) deliver(ctx context.Context, k Key) error {
 	return s.putOff(ctx, k, err)
 }
 
-// awayFor is how long work waits whose app or template is not configured any more, by mistake perhaps.
-const awayFor = time.Hour
+// awayFor is how long work waits whose app or template is not configured any more, by mistake perhaps, or only in an instance
+// that is still of before a deployment: well within the window in which an occurrence is caught up.
+const awayFor = 5 * time.Minute
 
 // putOff looks at why the work on a due record failed. Where the configuration does not know its app or template any more,
 // the record waits: due as it was, it would be found before everybody else's by every tick. It returns err, or nil where

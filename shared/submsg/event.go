@@ -50,8 +50,8 @@ func candidates(sub *Subscriber, templateID string) []candidate {
 //
 // A msgid decides where both sides have one. Else it is the newest attempt without an event that had begun when the
 // event was made: events follow their sends within seconds. Where the clocks disagree so far that none had, it is
-// the oldest. An attempt that was found "not sent" is meant where no other can be: then the verdict was wrong, whatever
-// became of the send since.
+// the oldest. An attempt that was found "not sent" is meant where no other can be, within a day: then the verdict was wrong,
+// whatever became of the send since.
 func matchEvent(cs []candidate, sends []*Send, ev SentEvent) (i int, applied bool) {
 	for i, s := range sends {
 		if c := cs[i]; s != nil && c.notSent != 0 && c.notSent != s.Attempts {
@@ -90,7 +90,7 @@ func matchEvent(cs []candidate, sends []*Send, ev SentEvent) (i int, applied boo
 		}
 	}
 	for i := len(cs) - 1; i >= 0 && best < 0; i-- {
-		if c := cs[i]; c.notSent != 0 && sends[i] != nil && c.at <= ev.At.Add(time.Second).Add(clockSlack) {
+		if c := cs[i]; c.notSent != 0 && sends[i] != nil && c.at <= ev.At.Add(time.Second).Add(clockSlack) && ev.At.Sub(c.at) <= giveUpVerdict {
 			best = i
 		}
 	}

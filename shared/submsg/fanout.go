@@ -244,6 +244,10 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 		}
 		c.sub = recs[2*i+1]
 		agreed := c.subBody().Subscription(w.tpl.ID)
+		if j.To.OpenID != "" && c.subBody().ErasedAt >= j.CreatedAt {
+			p.count("skipped") // the person was erased
+			continue
+		}
 		if agreed.State != StateActive && entries[i].Body.(*AudienceEntry).Generation > agreed.Generation {
 			p.count("skipped") // the entry is ahead of its subscriber, whose accept is being written, or was left so
 			continue

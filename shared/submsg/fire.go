@@ -104,7 +104,7 @@ func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]
 		jobs = append(jobs, keys...)
 	}
 	if f.next.Missed > sch.Missed {
-		if err := s.leaveTrail(ctx, sch); err != nil {
+		if err := s.leaveTrail(ctx, sch, newlyMissed(sch, f.next)...); err != nil {
 			return jobs, err
 		}
 	}
@@ -204,9 +204,19 @@ func (s *Service) sendPersonal(ctx context.Context, app *App, j *Job) error {
 	return err
 }
 
-// leaveTrail makes the send of the occurrence at NextAt fall due by itself where a worker holds a reservation for it, or
-// died holding it: the schedule, which leads to it otherwise, is about to move on or to go away.
-func (s *Service) leaveTrail(ctx context.Context, sch *Schedule) error {
+// newlyMissed are the occurrences from sch's next one on that next records as missed.
+func newlyMissed(sch, next *Schedule) (all []Instant) {
+	for _, o := range next.Past {
+		if o.At >= sch.NextAt && o.State == "missed" {
+			all = append(all, o.At)
+		}
+	}
+	return all
+}
+
+// leaveTrail makes the sends of the occurrences at NextAt and at fall due by themselves where a worker holds a reservation
+// for one, or died holding it: the schedule, which leads to them otherwise, is about to move on or to go away.
+func (s *Service) leaveTrail(ctx context.Context, sch *Schedule, at ...Instant) error {
 	if sch.To.OpenID == "" || sch.NextAt == 0 {
 		return nil
 	}
@@ -218,12 +228,16 @@ func (s *Service) leaveTrail(ctx context.Context, sch *Schedule) error {
 	if !ok {
 		return nil
 	}
-	id := OccurrenceSendID(sch.AppID, sch.ID, sch.NextAt, sch.To.OpenID)
+	of := map[string]Instant{}
+	for _, o := range append(at, sch.NextAt) {
+		of[OccurrenceSendID(sch.AppID, sch.ID, o, sch.To.OpenID)] = o
+	}
 	for _, r := range sub.Reservations {
-		if r.SendID != id {
+		o, ok := of[r.SendID]
+		if !ok {
 			continue
 		}
-		b := &Send{ID: id, AppID: sch.AppID, OpenID: sub.OpenID, TemplateID: r.TemplateID, State: SendQueued, Schedule: sch.ID, Occurrence: sch.NextAt, CreatedAt: r.At, UpdatedAt: s.now()}
+		b := &Send{ID: r.SendID, AppID: sch.AppID, OpenID: sub.OpenID, TemplateID: r.TemplateID, State: SendQueued, Schedule: sch.ID, Occurrence: o, CreatedAt: r.At, UpdatedAt: s.now()}
 		if _, err := s.Store.Save(ctx, sendRecord(b, 0, r.Until+1)); lost(err) { // one that is stored already does the same
 			return err
 		}

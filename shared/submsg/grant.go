@@ -187,6 +187,9 @@ func (sub *Subscriber) reject(s *Subscription, g Grant) Effect {
 	if g.Source == SourcePush {
 		s.PushedNo = max(s.PushedNo, g.At)
 	}
+	for i := range s.Recent { // what came back is void like the rest: a late event has nothing to take
+		s.Recent[i].Returned = 0
+	}
 	if second(s.AcceptedAt) > second(g.At) { // delivered late: only what was accepted before it is void
 		later := 0
 		for i := range s.Accepts {

@@ -241,7 +241,7 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 			next.Credit = sends[i].Credit // of the attempt after it, whose reservation may still be open
 		}
 		if _, err = s.Store.Save(ctx, sendRecord(next, loaded[i].Version, 0)); err == nil {
-			s.sawEvent(ctx, appid, next.AttemptAt)
+			s.sawEvent(ctx, appid, cs[i].at)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
 			s.counters.add(s.Now(), appid, next.TemplateID, string(next.State))
 			if late == 0 && overturned(sends[i], next) {

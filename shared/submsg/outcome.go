@@ -157,16 +157,26 @@ func prevail(stored, brought *Send) *Send {
 	answered := brought.State == SendSent || brought.State == SendRejected
 	switch {
 	case stored.EventAt != 0 && stored.Attempts == brought.Attempts: // the event came first: keep it, add what it cannot know
-		next := *stored
-		next.Data, next.Page, next.RequestHash, next.CreatedAt = brought.Data, brought.Page, brought.RequestHash, brought.CreatedAt
-		if brought.State == SendSent {
-			next.WeChat = brought.WeChat
-			if next.MsgID == 0 {
-				next.MsgID = brought.MsgID
-			}
+		next := *brought
+		next.State, next.Reason, next.Credit, next.NotSent = stored.State, stored.Reason, stored.Credit, stored.NotSent
+		next.EventAt, next.EventPrint, next.OpenedAt, next.UpdatedAt = stored.EventAt, stored.EventPrint, stored.OpenedAt, stored.UpdatedAt
+		if stored.MsgID != 0 {
+			next.MsgID = stored.MsgID
+		}
+		if brought.State != SendSent {
+			next.WeChat = stored.WeChat
 		}
 		return &next
 	case stored.Attempts > brought.Attempts && brought.State != SendSent:
+		return stored
+	case (stored.EventAt != 0 || stored.State == SendSent) && stored.Attempts < brought.Attempts && brought.State != SendSent:
+		next := *stored // an earlier attempt went out: what this one did concerns the balance alone
+		next.Attempts, next.AttemptAt, next.UpdatedAt = brought.Attempts, brought.AttemptAt, brought.UpdatedAt
+		if next.Credit = brought.Credit; next.Credit == CreditNone {
+			next.Credit = CreditSpent
+		}
+		return &next
+	case stored.State == SendCancelled && stored.Attempts == brought.Attempts && brought.State == SendQueued:
 		return stored
 	case stored.State == SendSent || stored.State == SendRejected || stored.State == SendDelivered:
 		if stored.Attempts >= brought.Attempts {

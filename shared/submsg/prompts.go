@@ -93,6 +93,18 @@ func (s *Service) needed(ctx context.Context, appid, openid string) (map[string]
 	return n, nil
 }
 
+// dropPlan forgets it, after the schedule is gone.
+func (s *Service) dropPlan(ctx context.Context, sch *Schedule) error {
+	if sch.To.OpenID == "" {
+		return nil
+	}
+	recs, err := s.Store.Load(ctx, PlanKey(sch.AppID, sch.To.OpenID, sch.ID))
+	if err != nil || recs[0].Body == nil {
+		return err
+	}
+	return s.deleteAll(ctx, recs)
+}
+
 // putPlan notes, before a personal schedule is written, that its subscriber has it.
 func (s *Service) putPlan(ctx context.Context, sch *Schedule) error {
 	if sch.To.OpenID == "" {

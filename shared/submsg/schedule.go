@@ -239,7 +239,7 @@ func (s *Service) DeleteSchedule(ctx context.Context, appid, id string) error {
 			return err
 		}
 		if err = s.Store.Delete(ctx, rec.Key, rec.Version); err == nil {
-			return nil
+			return s.dropPlan(ctx, sch)
 		}
 		if err := again(ctx, try, err); err != nil {
 			return err

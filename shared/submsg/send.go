@@ -131,7 +131,7 @@ func (s *Service) underWay(c *carriage) bool {
 // afterLost looks once more after an error: the write that got no answer may have happened. A send that is stored falls
 // due by itself, so it is accepted.
 func (s *Service) afterLost(ctx context.Context, c *carriage, asked *Send, err error) (SendView, bool, error) {
-	if AsProblem(err) != nil {
+	if p := AsProblem(err); p != nil && p.Code != CodeBusy { // busy with the subscriber: the send may be stored all the same
 		return SendView{}, false, err
 	}
 	c.send = Record{Key: c.send.Key, Body: asked}
@@ -350,8 +350,15 @@ func (s *Service) Cancel(ctx context.Context, appid, id string) (SendView, error
 		}
 		// A worker may have read the send before it was cancelled. Writing the subscriber makes the reservation it is
 		// about to save fail; had it saved one already, we would see it.
-		if c.sub.Body == nil && !b.TryAnyway { // without a grant there is no reservation
-			return s.Send(ctx, appid, id)
+		if c.sub.Body == nil && !b.TryAnyway { // without a grant there is no reservation, unless one has come meanwhile
+			recs, err := s.Store.Load(ctx, c.sub.Key)
+			if err != nil {
+				return SendView{}, err
+			}
+			if recs[0].Body == nil {
+				return s.Send(ctx, appid, id)
+			}
+			continue
 		}
 		_, err = s.Store.Save(ctx, subscriberRecord(c.subBody(), c.sub.Version))
 		if err == nil {

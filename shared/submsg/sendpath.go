@@ -125,7 +125,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 	c.holder = rand.Uint64() | 1
 	var began time.Time
 	var cause error // what kept the last write from success
-	for try := 0; ; try++ {
+	for try, waits := 0, 0; ; try++ {
 		if !c.known {
 			if err := s.load(ctx, c); err != nil {
 				return c.send, err
@@ -136,7 +136,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			return c.send, err
 		}
 		now := s.Now()
-		if try == 0 {
+		if began.IsZero() {
 			began = now
 		}
 		d := decide(situation{
@@ -158,9 +158,10 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				d = waiting(c.sendBody(), s.now(), d.due)
 			} else {
 				c.known = false
-				if err := again(ctx, min(try, maxTries-1), nil); err != nil {
+				if err := again(ctx, min(waits, maxTries-1), nil); err != nil {
 					return c.send, err
 				}
+				waits, try = waits+1, try-1 // nothing has failed
 				continue
 			}
 		case stepRecord:
@@ -238,7 +239,7 @@ func waiting(b *Send, now, until Instant) decision {
 	if until != 0 {
 		due = min(due, until+1)
 	}
-	return record(b, SendQueued, now, due, &Reason{Code: "waiting", Detail: "another send to this subscriber is under way", DetailZH: "同一用户的另一条消息正在发送"})
+	return record(b, SendQueued, now, due, &Reason{Code: "waiting", Detail: "another send to this subscriber is under way, or too little time was left: it goes in a moment", DetailZH: "同一用户的另一条消息正在发送，或剩余时间不足，稍后发送"})
 }
 
 func (c *carriage) recordOf(sendID string) Record {
@@ -419,9 +420,13 @@ func bodies(named map[string]Record) map[string]*Send {
 }
 
 // subscriberRecord is the record of a subscriber about to be saved. It is never due: the sends and jobs that hold its
-// reservations are.
+// reservations are. What an erasure leaves goes by itself, unless something has been learnt of the person since.
 func subscriberRecord(sub *Subscriber, version Version) Record {
-	return Record{Key: SubscriberKey(sub.AppID, sub.OpenID), Version: version, Body: sub}
+	rec := Record{Key: SubscriberKey(sub.AppID, sub.OpenID), Version: version, Body: sub}
+	if sub.ErasedAt != 0 && len(sub.Subscriptions) == 0 && len(sub.Reservations) == 0 && len(sub.Topics) == 0 && sub.QuietHours == "" && sub.TimeZone == "" {
+		rec.Expires = sub.ErasedAt.Add(erasedFor)
+	}
+	return rec
 }
 
 // sendRecord is the record of a send about to be saved. A send that waits looks again no later than its valid_until; one

@@ -356,9 +356,7 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 		if err := s.eraseTraces(ctx, app, sub, slices.Collect(maps.Values(named))); err != nil {
 			return err
 		}
-		rec := subscriberRecord(&Subscriber{AppID: appid, OpenID: openid, ErasedAt: s.now()}, recs[0].Version)
-		rec.Expires = s.now().Add(erasedFor)
-		if _, err = s.Store.Save(ctx, rec); err == nil {
+		if _, err = s.Store.Save(ctx, subscriberRecord(&Subscriber{AppID: appid, OpenID: openid, ErasedAt: s.now()}, recs[0].Version)); err == nil {
 			return nil
 		}
 		if err := again(ctx, try, err); err != nil {
@@ -397,13 +395,29 @@ func (s *Service) erasePlans(ctx context.Context, appid, openid string) error {
 		id := p.Body.(*PlanEntry).ScheduleID
 		sch, err := s.Schedule(ctx, appid, id)
 		if err == nil && sch.To.OpenID == openid { // else it has been given other recipients since
-			err = s.DeleteSchedule(ctx, appid, id)
+			if err = s.eraseJobs(ctx, &sch); err == nil {
+				err = s.DeleteSchedule(ctx, appid, id)
+			}
 		}
 		if err != nil && !isNotFound(err) {
 			return err
 		}
 	}
 	return s.deleteAll(ctx, plans)
+}
+
+// eraseJobs deletes what is under way, or done, for one subscriber's occurrences.
+func (s *Service) eraseJobs(ctx context.Context, sch *Schedule) error {
+	for _, o := range sch.Past {
+		jobs, err := s.listAll(ctx, JobPartition(sch.AppID, sch.ID, o.At))
+		if err != nil {
+			return err
+		}
+		if err := s.deleteAll(ctx, jobs); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteAll deletes records as they were loaded. One that has changed or gone meanwhile is left.
