@@ -51,8 +51,12 @@ func newMetered(t *testing.T, n int) *metered {
 	if err != nil {
 		t.Fatal(err)
 	}
+	none, err := policy.ParseWindow("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	apps, err := submsg.NewCatalog([]*submsg.App{{
-		Rules:     policy.App{AppID: appID, AccountKind: policy.MiniProgram, Zone: policy.Shanghai, Categories: []string{"finance"}},
+		Rules:     policy.App{AppID: appID, AccountKind: policy.MiniProgram, Zone: policy.Shanghai, Categories: []string{"finance"}, QuietHours: none},
 		Templates: []submsg.Template{{Template: policy.Template{ID: bill, Name: "bill", Kind: policy.LongTerm, Title: "账单通知", Content: content, Page: "pages/bill/index"}, Layout: layout}},
 	}})
 	if err != nil {
