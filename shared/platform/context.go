@@ -31,7 +31,7 @@ func FunctionName(ctx context.Context) string {
 	return i.function
 }
 
-// LogHandler returns a slog.Handler that adds request_id and function to every record whose context belongs
+// LogHandler returns a slog.Handler that adds invocation_id and function to every record whose context belongs
 // to an invocation, and passes everything on to next. With it, code that logs with a context needs to know
 // nothing of this package.
 func LogHandler(next slog.Handler) slog.Handler {
@@ -43,7 +43,7 @@ type contextHandler struct{ slog.Handler }
 func (h contextHandler) Handle(ctx context.Context, record slog.Record) error {
 	if i, ok := ctx.Value(invocationKey{}).(invocation); ok {
 		record = record.Clone()
-		record.AddAttrs(slog.String("request_id", i.requestID), slog.String("function", i.function))
+		record.AddAttrs(slog.String("invocation_id", i.requestID), slog.String("function", i.function))
 	}
 	return h.Handler.Handle(ctx, record)
 }

@@ -16,10 +16,10 @@ func TestLogRecordsOfAnInvocationCarryItsID(t *testing.T) {
 	log.InfoContext(context.Background(), "outside")
 
 	lines := strings.Split(out.String(), "\n")
-	if !strings.Contains(lines[0], `msg=inside app=wx1 n=1 request_id=r-1 function=send`) {
+	if !strings.Contains(lines[0], `msg=inside app=wx1 n=1 invocation_id=r-1 function=send`) {
 		t.Errorf("inside an invocation: %s", lines[0])
 	}
-	if strings.Contains(lines[1], "request_id") || strings.Contains(lines[1], "function") {
+	if strings.Contains(lines[1], "invocation_id") || strings.Contains(lines[1], "function") {
 		t.Errorf("outside of one: %s", lines[1])
 	}
 }

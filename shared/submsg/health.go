@@ -196,17 +196,26 @@ func (s *Service) Resume(ctx context.Context, appid, template string) (*Health, 
 	})
 }
 
-// Evidence that one instance writes down for an app, a second and at once.
+// Evidence that one instance writes down for an app, a second and at once. Half of what is at once is for events that say
+// little more than the last one: so the last of a burst is written too, or one that is no more than a step older.
 const (
 	evidenceRate  = 10
 	evidenceBurst = 20
+	evidenceStep  = 100 * time.Millisecond
 )
 
 // sawEvent remembers that the sent event of an attempt arrived: the evidence by which unknown sends of before are
 // judged. Under load only some of the events are written down, since the next one says the same and more.
 func (s *Service) sawEvent(ctx context.Context, appid string, attempt Instant) {
-	if h, ok := s.health.get(appid, s.Now(), healthFor); ok && h != nil && h.Evidence >= attempt {
-		return
+	if h, ok := s.health.get(appid, s.Now(), healthFor); ok && h != nil {
+		if h.Evidence >= attempt {
+			return
+		}
+		if attempt.Sub(h.Evidence) < evidenceStep {
+			if _, ok := s.littleMore.of(appid, evidenceRate, evidenceBurst/2).take(s.Now(), 0); !ok {
+				return
+			}
+		}
 	}
 	if _, ok := s.evidence.of(appid, evidenceRate, evidenceBurst).take(s.Now(), 0); !ok {
 		return

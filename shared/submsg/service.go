@@ -38,12 +38,13 @@ type Service struct {
 	// Concurrency bounds the calls to WeChat that one job makes at a time.
 	Concurrency int
 
-	once     sync.Once
-	health   cache[*Health]
-	layouts  cache[map[string]SyncedTemplate]
-	pace     buckets
-	counters counters
-	evidence buckets
+	once       sync.Once
+	health     cache[*Health]
+	layouts    cache[map[string]SyncedTemplate]
+	pace       buckets
+	counters   counters
+	evidence   buckets
+	littleMore buckets
 }
 
 // Defaults for the durations of Service. WeChat itself promises nothing; five seconds is what it grants to
