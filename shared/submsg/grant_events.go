@@ -226,6 +226,7 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 		}
 		i, applied := matchEvent(cs, sends, ev)
 		if applied { // its first delivery may have died before it got further than the send
+			s.sawEvent(ctx, appid, cs[i].at)
 			return s.takeBack(ctx, sub, sends[i], cs[i].notSent)
 		}
 		if i < 0 {

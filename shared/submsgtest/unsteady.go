@@ -107,6 +107,11 @@ func (w *World) cutOff(err error) bool {
 	return w.unsteady != nil && problemIs(err, submsg.CodeInProgress)
 }
 
+// putOff reports whether a send was accepted and is to go later, since an unsteady store was away.
+func (w *World) putOff(view submsg.SendView) bool {
+	return w.unsteady != nil && view.State == submsg.SendQueued
+}
+
 // await returns when an unsteady store is there.
 func (w *World) await() {
 	if w.unsteady == nil {
