@@ -117,6 +117,7 @@ func deploy(t *testing.T, c cloud, more string, env map[string]string) *deployme
     push: {token: env:WX_PUSH_TOKEN, mode: plain}
     categories: [finance]
     time_zone: Asia/Shanghai
+    quiet_hours: "" # the samples are fed at any hour
     templates:
       - {id: %s, name: monthly_bill, kind: long_term, title: 账单通知, content: %q, page: pages/bill/index}
 api_keys:
