@@ -2,7 +2,6 @@ package submsg
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 )
@@ -22,10 +21,16 @@ func places(app *App, sub *Subscriber) []place {
 		if err != nil || !t.LongTerm() || s.State != StateActive {
 			continue
 		}
-		all = append(all, place{s.TemplateID, "", s.Generation})
-		for _, topic := range sub.Topics {
-			all = append(all, place{s.TemplateID, topic, s.Generation})
-		}
+		all = sub.placesIn(all, s.TemplateID, s.Generation)
+	}
+	return all
+}
+
+// placesIn appends a template's places: among all of its subscribers, and in each topic.
+func (sub *Subscriber) placesIn(all []place, templateID string, generation int) []place {
+	all = append(all, place{templateID, "", generation})
+	for _, topic := range sub.Topics {
+		all = append(all, place{templateID, topic, generation})
 	}
 	return all
 }
@@ -35,9 +40,7 @@ func everyPlace(app *App, sub *Subscriber) []place {
 	var all []place
 	for i := range app.Templates {
 		if t := &app.Templates[i]; t.LongTerm() {
-			for _, topic := range append([]string{""}, sub.Topics...) {
-				all = append(all, place{t.ID, topic, math.MaxInt})
-			}
+			all = sub.placesIn(all, t.ID, math.MaxInt)
 		}
 	}
 	return all
@@ -101,8 +104,5 @@ func (s *Service) removeEntry(ctx context.Context, appid, openid string, st plac
 	if !ok || e.Generation > st.generation {
 		return nil
 	}
-	if err := s.Store.Delete(ctx, key, recs[0].Version); err != nil && !errors.Is(err, ErrConflict) {
-		return err
-	}
-	return nil
+	return s.deleteAll(ctx, recs)
 }

@@ -112,7 +112,10 @@ func applyEvent(app string, c candidate, s *Send, ev SentEvent, now Instant) *Se
 	if next.MsgID == 0 {
 		next.MsgID = ev.MsgID
 	}
-	next.Credit, next.NotSent, next.Reason = CreditSpent, 0, nil
+	if c.notSent == 0 || c.notSent >= next.Attempts || next.Credit == CreditNone { // else it is of an attempt after it, whose reservation may be open
+		next.Credit = CreditSpent
+	}
+	next.NotSent, next.Reason = 0, nil
 	next.State = SendDelivered
 	if ev.Code != 0 {
 		next.State = SendFailed

@@ -191,12 +191,13 @@ func (w *jobWork) run(ctx context.Context) error {
 
 // entries is the next page of whom the job is for.
 func (w *jobWork) entries(ctx context.Context, partition, cursor string) ([]Record, error) {
-	if openid := w.job.To.OpenID; openid != "" && cursor == "" {
+	switch openid := w.job.To.OpenID; {
+	case openid == "":
+		return w.s.Store.List(ctx, partition, cursor, jobPage)
+	case cursor == "":
 		return []Record{{Key: Key{Sort: openid}, Body: &AudienceEntry{OpenID: openid}}}, nil
-	} else if openid != "" {
-		return nil, nil
 	}
-	return w.s.Store.List(ctx, partition, cursor, jobPage)
+	return nil, nil
 }
 
 // finish waits for pages under way: their sends are this worker's, and end with it.
@@ -317,7 +318,7 @@ func (w *jobWork) stale(j *Job, s Subscription) place {
 // one carries the occurrence to one subscriber.
 func (w *jobWork) one(ctx context.Context, p *page, c *carriage) {
 	if w.pace != nil {
-		wait, ok := w.pace.take(time.Now(), w.s.leftOf(ctx)-w.s.CallTimeout-w.s.LeaseMargin)
+		wait, ok := w.pace.take(time.Now(), w.s.toWait(ctx))
 		if !ok || wait > 0 && pause(ctx, wait) != nil {
 			p.fail(errOutOfTime)
 			return

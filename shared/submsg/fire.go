@@ -109,7 +109,7 @@ func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]
 		}
 	}
 	next := Record{Key: rec.Key, Version: rec.Version, Due: f.due, Body: f.next}
-	if _, err := s.Store.Save(ctx, next); err != nil && !errors.Is(err, ErrConflict) {
+	if _, err := s.Store.Save(ctx, next); lost(err) {
 		return jobs, err
 	}
 	if n := f.next.Missed - sch.Missed; n > 0 {

@@ -90,21 +90,11 @@ func (s *Service) applyGrants(ctx context.Context, app *App, openid string, gran
 // applySome writes audience entries first, then the subscriber, then the history.
 func (s *Service) applySome(ctx context.Context, app *App, openid string, grants []Grant) ([]Effect, error) {
 	appid := app.Rules.AppID
-	key := SubscriberKey(appid, openid)
 	for try := 0; ; try++ {
-		recs, err := s.Store.Load(ctx, key)
+		sub, version, sends, err := s.withSends(ctx, appid, openid)
 		if err != nil {
 			return nil, err
 		}
-		sub, ok := recs[0].Body.(*Subscriber)
-		if !ok {
-			sub = &Subscriber{AppID: appid, OpenID: openid}
-		}
-		named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
-		if err != nil {
-			return nil, err
-		}
-		sends := bodies(named)
 		next := settle(sub, sends, s.now())
 		effects, active := make([]Effect, len(grants)), make([]bool, len(grants))
 		for i, g := range grants {
@@ -113,6 +103,7 @@ func (s *Service) applySome(ctx context.Context, app *App, openid string, grants
 				if g.Replayed, err = s.inHistory(ctx, appid, openid, g); err != nil {
 					return nil, err
 				}
+				grants[i] = g // what is in the history stays there: it is not looked up again
 			}
 			next, effects[i] = applyGrant(next, g)
 		}
@@ -120,7 +111,7 @@ func (s *Service) applySome(ctx context.Context, app *App, openid string, grants
 			if err := s.joinAudiences(ctx, app, sub, next); err != nil {
 				return nil, err
 			}
-			_, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version))
+			_, err = s.Store.Save(ctx, subscriberRecord(next, version))
 		}
 		if err == nil {
 			if err := s.writeHistory(ctx, next, grants, effects); err != nil {
@@ -173,7 +164,7 @@ func (s *Service) inHistory(ctx context.Context, appid, openid string, g Grant) 
 
 func (s *Service) writeHistory(ctx context.Context, sub *Subscriber, grants []Grant, effects []Effect) error {
 	for i, g := range grants {
-		if sub.beforeErasure(g) {
+		if g.Replayed || sub.beforeErasure(g) {
 			continue
 		}
 		if effects[i] == EffectDuplicate {
@@ -238,9 +229,6 @@ func (s *Service) sentEvent(ctx context.Context, app *App, ev SentEvent) error {
 			return s.takeBack(ctx, sub, b, late) // a further attempt went out too, and the send tells of that one
 		}
 		next := applyEvent(appid, cs[i], sends[i], ev, s.now())
-		if late != 0 && late < sends[i].Attempts && sends[i].Credit != CreditNone {
-			next.Credit = sends[i].Credit // of the attempt after it, whose reservation may still be open
-		}
 		if _, err = s.Store.Save(ctx, sendRecord(next, loaded[i].Version, 0)); err == nil {
 			s.sawEvent(ctx, appid, cs[i].at)
 			s.Metrics.Count(appid, next.TemplateID, "event_"+string(next.State), 1)
@@ -265,24 +253,15 @@ func (s *Service) takeBack(ctx context.Context, sub *Subscriber, b *Send, attemp
 		return nil
 	}
 	for try := 0; ; try++ {
-		recs, err := s.Store.Load(ctx, SubscriberKey(b.AppID, b.OpenID))
+		sub, version, sends, err := s.withSends(ctx, b.AppID, b.OpenID)
 		if err != nil {
 			return err
 		}
-		sub, ok := recs[0].Body.(*Subscriber)
-		if !ok {
-			return nil
-		}
-		named, err := s.loadSends(ctx, b.AppID, sendsNamed(sub, ""))
-		if err != nil {
-			return err
-		}
-		sends := bodies(named)
 		next := correct(settle(sub, sends, s.now()), b.ID, attempt)
 		if next == sub {
 			return nil
 		}
-		if _, err = s.Store.Save(ctx, subscriberRecord(next, recs[0].Version)); err == nil {
+		if _, err = s.Store.Save(ctx, subscriberRecord(next, version)); err == nil {
 			return nil
 		}
 		if err := again(ctx, try, err); err != nil {

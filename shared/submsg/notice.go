@@ -40,10 +40,7 @@ func (s *Service) deliverNotice(ctx context.Context, k Key) error {
 	defer cancel()
 	perr := s.Webhook.Post(call, *n)
 	if perr == nil || s.now().Sub(n.At) > giveUpNotice {
-		if err := s.Store.Delete(ctx, k, recs[0].Version); lost(err) {
-			return err
-		}
-		return nil
+		return s.deleteAll(ctx, recs)
 	}
 	next := *n
 	next.Attempts++

@@ -169,13 +169,8 @@ func prevail(stored, brought *Send) *Send {
 		return &next
 	case stored.Attempts > brought.Attempts && brought.State != SendSent:
 		return stored
-	case (stored.EventAt != 0 || stored.State == SendSent) && stored.Attempts < brought.Attempts && brought.State != SendSent:
-		next := *stored // an earlier attempt went out: what this one did concerns the balance alone
-		next.Attempts, next.AttemptAt, next.UpdatedAt = brought.Attempts, brought.AttemptAt, brought.UpdatedAt
-		if next.Credit = brought.Credit; next.Credit == CreditNone {
-			next.Credit = CreditSpent
-		}
-		return &next
+	case stored.wentOut() && stored.Attempts < brought.Attempts && brought.State != SendSent:
+		return stored.stands(brought)
 	case stored.State == SendCancelled && stored.Attempts == brought.Attempts && brought.State == SendQueued:
 		return stored
 	case stored.State == SendSent || stored.State == SendRejected || stored.State == SendDelivered:
@@ -190,4 +185,18 @@ func prevail(stored, brought *Send) *Send {
 		return &next
 	}
 	return brought
+}
+
+// wentOut reports whether a send is known to have gone out, by its answer or its event.
+func (s *Send) wentOut() bool { return s.EventAt != 0 || s.State == SendSent }
+
+// stands is a send that went out, after a further attempt of it that did not, as far as is known: what that one did
+// concerns the balance alone, where it counts as spent while nothing is known.
+func (s *Send) stands(further *Send) *Send {
+	next := *s
+	next.Attempts, next.AttemptAt, next.UpdatedAt = further.Attempts, further.AttemptAt, further.UpdatedAt
+	if next.Credit = further.Credit; next.Credit == CreditNone {
+		next.Credit = CreditSpent
+	}
+	return &next
 }

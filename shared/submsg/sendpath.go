@@ -173,7 +173,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				continue
 			}
 		case stepMark:
-			if err := s.mark(ctx, c.app, c.subBody().OpenID, d.mark, c.recordOf(d.mark.SendID)); err != nil && !errors.Is(err, ErrConflict) {
+			if err := s.mark(ctx, c.app, c.subBody().OpenID, d.mark, c.recordOf(d.mark.SendID)); lost(err) {
 				return c.send, err
 			}
 		case stepReserve:
@@ -186,7 +186,7 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 				break
 			}
 			if !c.paced {
-				wait, ok := s.turn(c.app, s.leftOf(ctx)-s.CallTimeout-s.LeaseMargin)
+				wait, ok := s.turn(c.app, s.toWait(ctx))
 				if !ok {
 					d = record(c.sendBody(), SendQueued, s.now(), s.now().Add(wait), &Reason{Code: "rate", Detail: "the app's rate is used up for now; it waits for its turn", DetailZH: "已达到应用的发送速率上限，排队等待"})
 					break
@@ -259,6 +259,11 @@ func (s *Service) leftOf(ctx context.Context) time.Duration {
 		return time.Until(deadline)
 	}
 	return s.Work
+}
+
+// toWait is how long a worker may still wait before it begins a call.
+func (s *Service) toWait(ctx context.Context) time.Duration {
+	return s.leftOf(ctx) - s.CallTimeout - s.LeaseMargin
 }
 
 // shortOf reports whether less than d is left of ctx.
@@ -390,7 +395,7 @@ func (s *Service) tidy(ctx context.Context, key Key) error {
 			stored, _ := at.Body.(*Send)
 			if blocking(r, stored, s.now()) && s.now() > r.Until {
 				marked = true
-				if err := s.mark(ctx, app, sub.OpenID, r, at); err != nil && !errors.Is(err, ErrConflict) {
+				if err := s.mark(ctx, app, sub.OpenID, r, at); lost(err) {
 					return err
 				}
 			}

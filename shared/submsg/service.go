@@ -114,11 +114,7 @@ func (s *Service) toRecord(ctx context.Context) (context.Context, context.Cancel
 
 // leaseEnd is where a lease made now ends: after the worker's own deadline.
 func (s *Service) leaseEnd(ctx context.Context) Instant {
-	left := s.Work
-	if deadline, ok := ctx.Deadline(); ok {
-		left = time.Until(deadline)
-	}
-	return At(s.Now().Add(left + s.LeaseMargin))
+	return At(s.Now().Add(s.leftOf(ctx) + s.LeaseMargin))
 }
 
 // derive makes an id out of what it must be the same for.

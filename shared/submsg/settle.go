@@ -55,7 +55,6 @@ func settle(sub *Subscriber, sends map[string]*Send, now Instant) *Subscriber {
 			continue
 		}
 		s := next.subscription(r.TemplateID)
-		sent := Recent{SendID: r.SendID, At: r.At, Fingerprint: r.Fingerprint, Trigger: r.Trigger, PeriodKey: r.PeriodKey, Urgent: r.Urgent}
 		switch effect {
 		case CreditReturned:
 			s.Credits += r.Credit
@@ -69,7 +68,7 @@ func settle(sub *Subscriber, sends map[string]*Send, now Instant) *Subscriber {
 			s.Credits = min(s.Credits, r.Later)
 			next.forget(r)
 		default:
-			s.remember(sent)
+			s.remember(Recent{SendID: r.SendID, At: r.At, Fingerprint: r.Fingerprint, Trigger: r.Trigger, PeriodKey: r.PeriodKey, Urgent: r.Urgent})
 		}
 	}
 	return next

@@ -187,22 +187,28 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 	return view, nil
 }
 
-// settledSubscriber reads a subscriber with the open reservations counted as their sends stand; an empty one where nothing
-// is known.
-func (s *Service) settledSubscriber(ctx context.Context, appid, openid string) (*Subscriber, error) {
+// withSends reads a subscriber, an empty one where nothing is known, and the sends that its open reservations name.
+func (s *Service) withSends(ctx context.Context, appid, openid string) (sub *Subscriber, version Version, sends map[string]*Send, err error) {
 	recs, err := s.Store.Load(ctx, SubscriberKey(appid, openid))
 	if err != nil {
-		return nil, err
+		return nil, 0, nil, err
 	}
 	sub, ok := recs[0].Body.(*Subscriber)
 	if !ok {
-		return &Subscriber{AppID: appid, OpenID: openid}, nil
+		sub = &Subscriber{AppID: appid, OpenID: openid}
 	}
 	named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
+	return sub, recs[0].Version, bodies(named), err
+}
+
+// settledSubscriber reads a subscriber with the open reservations counted as their sends stand; an empty one where nothing
+// is known.
+func (s *Service) settledSubscriber(ctx context.Context, appid, openid string) (*Subscriber, error) {
+	sub, _, sends, err := s.withSends(ctx, appid, openid)
 	if err != nil {
 		return nil, err
 	}
-	return settle(sub, bodies(named), s.now()), nil
+	return settle(sub, sends, s.now()), nil
 }
 
 // shownSends is how many sends a subscriber is shown with.

@@ -19,9 +19,8 @@ func markUnknown(app, openid string, r Reservation, stored *Send, now Instant, a
 	if stored != nil {
 		next = *stored
 	}
-	if next.EventAt != 0 || next.State == SendSent {
-		next.Attempts, next.AttemptAt, next.UpdatedAt, next.Credit = r.Attempt, r.At, now, CreditSpent
-		return outcome{send: &next}
+	if next.wentOut() {
+		return outcome{send: next.stands(&Send{Attempts: r.Attempt, AttemptAt: r.At, UpdatedAt: now})}
 	}
 	next.Attempts, next.AttemptAt, next.UpdatedAt, next.WeChat = r.Attempt, r.At, now, nil
 	o := unknown(&next, now, after, Reason{Code: "no_answer", Detail: "the worker that made the call left no answer; whether the message went out is not known yet", DetailZH: "执行进程中断，消息是否发出暂不可知"})
