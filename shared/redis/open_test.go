@@ -174,7 +174,7 @@ func TestCheckFindsWhatIsWrongWithAServer(t *testing.T) {
 	if err := check(master.URL()); err == nil || !strings.Contains(err.Error(), "set noeviction") {
 		t.Errorf("with eviction: %v", err)
 	}
-	node := redistest.Start(t, "--cluster-enabled", "yes")
+	node := redistest.Start(t, "--cluster-enabled", "yes", "--cluster-port", redistest.FreePort(t)) // by default the port plus 10000, which may be taken
 	if err := check(node.URL()); err == nil || !strings.Contains(err.Error(), "write redis+cluster://") {
 		t.Errorf("a node of a cluster as a single server: %v", err)
 	}
