@@ -110,6 +110,9 @@ func (s *Store) getBatch(ctx context.Context, keys []submsg.Key) ([]item, error)
 		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems: map[string]types.KeysAndAttributes{s.table: want}, ReturnConsumedCapacity: s.wantCapacity(),
 		})
+		if err != nil && round > 0 && ctx.Err() != nil {
+			return nil, errors.Join(errUnprocessed, err) // that is where the time went
+		}
 		if err != nil {
 			return nil, err
 		}
