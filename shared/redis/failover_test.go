@@ -79,7 +79,7 @@ func TestWithMinReplicasTheMasterRefusesWhatItCouldLose(t *testing.T) {
 		t.Fatal(err)
 	}
 	partition(master, replica)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err = store.Save(ctx, submsg.Record{Key: key, Version: version, Body: entry(2)})
 	if err == nil || !strings.Contains(err.Error(), "min-replicas-to-write") || strings.Contains(err.Error(), "not known") {
