@@ -129,7 +129,7 @@ func (a *api) sendOne(c *call, it batchItem) (res batchResult) {
 	defer func() {
 		if v := recover(); v != nil { // in a goroutine of its own: nobody else would catch it
 			p := fail(CodeInternal, "", "an error of the server")
-			a.Log.ErrorContext(c, "panic", "request_id", c.entry.id, "route", c.entry.pattern, "error", panicked(v).Error())
+			a.Log.ErrorContext(c, "panic", "request_id", c.entry.id, "route", c.entry.pattern, "error", submsg.Panicked(v).Error())
 			res = batchResult{Status: p.Status, Problem: p}
 		}
 	}()

@@ -4,15 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
 
 // entry is what the request log says of one request. It holds the route's pattern instead of the path, and never the
@@ -57,7 +57,7 @@ func (a *api) finish(out *recorder, r *http.Request, e *entry) {
 			panic(v)
 		}
 		p := fail(CodeInternal, "", "an error of the server; the log of this request id says more")
-		p.cause = panicked(v)
+		p.cause = submsg.Panicked(v)
 		a.Log.ErrorContext(r.Context(), "panic", "request_id", e.id, "route", e.pattern, "error", p.cause.Error(), "stack", string(debug.Stack()))
 		if ans := a.refusal(&call{entry: e}, p); !out.wrote {
 			a.write(out, ans)
@@ -102,14 +102,6 @@ func (a *api) discreet(e *entry) string {
 		text = strings.ReplaceAll(text, openid, a.Pseudonym(openid))
 	}
 	return text
-}
-
-// panicked describes a panic without its value, which may hold anything, unless it is the runtime's.
-func panicked(v any) error {
-	if err, ok := v.(runtime.Error); ok {
-		return err
-	}
-	return fmt.Errorf("panic with a %T", v)
 }
 
 // recorder notes what was answered.

@@ -21,7 +21,7 @@ func (s *Service) Deliver(ctx context.Context, keys []Key) []Key {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			if err := s.deliver(ctx, k); err != nil && !errors.Is(err, errInProgress) {
+			if err := s.caught(ctx, func() error { return s.deliver(ctx, k) }); err != nil && !errors.Is(err, errInProgress) {
 				s.Log.WarnContext(ctx, "due work failed for now; it stays due", "kind", kindOf(k), "error", err)
 				mu.Lock()
 				failed = append(failed, k)

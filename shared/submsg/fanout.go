@@ -217,12 +217,17 @@ func (w *jobWork) giveUp(ctx context.Context, cause error) error {
 	return errors.Join(cause, w.save(save, &next, true))
 }
 
-// work sends to one page of the audience: one read of all sends and subscribers, one of what their open reservations
-// name, then each on its own.
+// work sends to one page of the audience, in a goroutine of its own.
 func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	defer close(p.done)
 	begun := sync.OnceFunc(func() { close(p.begun) })
 	defer begun()
+	p.fail(w.s.caught(ctx, func() error { return w.sendPage(ctx, p, entries, begun) }))
+}
+
+// sendPage reads all sends and subscribers of a page at once, then what their open reservations name, and carries each on
+// its own once it is the page's turn. It calls begun when the next page may begin.
+func (w *jobWork) sendPage(ctx context.Context, p *page, entries []Record, begun func()) error {
 	s, j := w.s, p.job
 	keys := make([]Key, 0, 2*len(entries))
 	cs := make([]*carriage, len(entries))
@@ -233,8 +238,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	}
 	recs, err := s.Store.Load(ctx, keys...)
 	if err != nil {
-		p.fail(err)
-		return
+		return err
 	}
 	var names []string
 	var todo []*carriage
@@ -255,8 +259,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 		}
 		if agreed.State != StateActive && j.To.OpenID == "" {
 			if err := s.removeEntry(ctx, j.AppID, c.sendBody().OpenID, w.stale(j, agreed)); err != nil {
-				p.fail(err)
-				return
+				return err
 			}
 		}
 		names = append(names, sendsNamed(c.subBody(), c.sendBody().ID)...)
@@ -265,8 +268,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	named := map[string]Record{}
 	if len(names) > 0 {
 		if named, err = s.loadSends(ctx, j.AppID, names); err != nil {
-			p.fail(err)
-			return
+			return err
 		}
 	}
 	for _, c := range todo {
@@ -282,8 +284,7 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 	}
 	if j.Provider != "" {
 		if todo, err = w.fetch(ctx, p, todo); err != nil {
-			p.fail(err)
-			return
+			return err
 		}
 	}
 	<-p.turn
@@ -297,11 +298,12 @@ func (w *jobWork) work(ctx context.Context, p *page, entries []Record) {
 		}
 		group.Go(func() {
 			defer func() { <-w.slots }()
-			w.one(ctx, p, c)
+			p.fail(s.caught(ctx, func() error { return w.one(ctx, p, c) }))
 		})
 	}
 	begun()
 	group.Wait()
+	return nil
 }
 
 var errOutOfTime = errors.New("the worker's time was over")
@@ -316,20 +318,18 @@ func (w *jobWork) stale(j *Job, s Subscription) place {
 }
 
 // one carries the occurrence to one subscriber.
-func (w *jobWork) one(ctx context.Context, p *page, c *carriage) {
+func (w *jobWork) one(ctx context.Context, p *page, c *carriage) error {
 	if w.pace != nil {
 		wait, ok := w.pace.take(time.Now(), w.s.toWait(ctx))
 		if !ok || wait > 0 && pause(ctx, wait) != nil {
-			p.fail(errOutOfTime)
-			return
+			return errOutOfTime
 		}
 	}
 	rec, err := w.s.carryOccurrence(ctx, c)
-	if err != nil {
-		p.fail(err)
-		return
+	if err == nil {
+		p.count(string(rec.Body.(*Send).State))
 	}
-	p.count(string(rec.Body.(*Send).State))
+	return err
 }
 
 // fetch asks the provider for the content of those who are still to be sent to, and leaves out those it skips and

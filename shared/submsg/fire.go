@@ -162,9 +162,12 @@ func (s *Service) putJobs(ctx context.Context, sch *Schedule, job *Job) ([]Key, 
 			keys[shard] = JobKey(j.AppID, j.ScheduleID, j.Occurrence, shard)
 			j.ID = derive("job", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), strconv.Itoa(shard))
 			due := j.Occurrence + Instant(sch.Spread*int64(shard)/int64(shards))
-			if _, err := s.Store.Save(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j}); lost(err) {
-				errs[shard] = err
-			}
+			errs[shard] = s.caught(ctx, func() error {
+				if _, err := s.Store.Save(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j}); lost(err) {
+					return err
+				}
+				return nil
+			})
 		})
 	}
 	group.Wait()

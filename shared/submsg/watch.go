@@ -125,7 +125,7 @@ func (s *Service) pauseSchedules(ctx context.Context, app *App, p Pausing) error
 			slots <- struct{}{}
 			group.Go(func() {
 				defer func() { <-slots }()
-				err := s.pauseFor(ctx, appid, sch.ID, p.Reason)
+				err := s.caught(ctx, func() error { return s.pauseFor(ctx, appid, sch.ID, p.Reason) })
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
