@@ -23,8 +23,11 @@ import (
 
 func tourCommand(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("tour", flag.ExitOnError)
-	audience := flags.Int("audience", 1000, "subscribers of the monthly bill")
+	audience := flags.Int("audience", 1000, "subscribers of the monthly bill, 10 at least")
 	_ = flags.Parse(args)
+	if *audience < 10 {
+		return fmt.Errorf("--audience %d: the tour needs 10 subscribers at least, each with a part to play", *audience)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	return playTour(ctx, *audience, os.Stdout, nil)
