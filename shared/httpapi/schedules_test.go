@@ -89,6 +89,14 @@ func TestTheNextOccurrencesCanBeSeenAndMonthsClamp(t *testing.T) {
 	w.call("GET", "/schedules/nosuch/occurrences", nil).want(404, "not_found")
 }
 
+func TestACountBeginsWithAnOccurrenceThatIsStillToCome(t *testing.T) {
+	w := newWorld(t)
+	made := w.call("POST", "/schedules", monthly(without("start"), set("rrule", "FREQ=WEEKLY;COUNT=3")), "Idempotency-Key", "s1").want(201)
+	if n := w.call("GET", "/schedules/"+made.text("id")+"/occurrences", nil).want(200).len("next"); n != 3 {
+		t.Errorf("of three occurrences %d are to come: %s", n, made.Body)
+	}
+}
+
 func TestOccurrencesKeepTheWallClockOverDaylightSaving(t *testing.T) {
 	w := newWorld(t)
 	made := w.call("POST", "/schedules", monthly(set("rrule", "FREQ=WEEKLY"), set("start", "2027-03-21T09:00:00+01:00"), set("time_zone", "Europe/Berlin")), w.newKey()...).want(201)

@@ -31,7 +31,7 @@ type Grant struct {
 	Decision    string // as WeChat spells it: accept, acceptWithAudio, reject, ban, filter …
 	Source      Source
 	Event       string  // the event's name, or "report"
-	At          Instant // when the user decided, by the feed's clock
+	At          Instant // when the user decided, by the feed's clock; not after Arrived, for the ledger
 	Arrived     Instant
 	Fingerprint uint64 // of the content; the same for every delivery of one event
 	Scene       string
@@ -67,6 +67,7 @@ func applyGrant(sub *Subscriber, g Grant) (*Subscriber, Effect) {
 	if sub.beforeErasure(g) {
 		return sub, EffectStale
 	}
+	g.At = min(g.At, g.Arrived) // a clock that is fast must not outlast the user's next decision
 	next := sub.clone()
 	next.Seen = append(next.Seen, g.Fingerprint)
 	if n := len(next.Seen); n > maxSeen {

@@ -76,6 +76,8 @@ func TestWhatGrantsDoToASubscription(t *testing.T) {
 		{"a reject from before an accept, delivered after it, voids only what came before", []Grant{push("accept", 0), push("accept", 5*m), push("reject", m).late(6 * m)},
 			[]Effect{EffectCredited, EffectCredited, EffectStale}, 1, StateActive},
 		{"within one second a reject wins over what was before", []Grant{push("accept", 0), push("reject", 400*time.Millisecond)}, []Effect{EffectCredited, EffectRevoked}, 0, StateRevoked},
+		{"a reject ends an accept that a fast clock puts after it", []Grant{push("accept", 0).clockOff(24 * time.Hour), report("reject", 5*time.Second)}, []Effect{EffectCredited, EffectRevoked}, 0, StateRevoked},
+		{"an accept follows a reject that a fast clock puts after it", []Grant{push("reject", 0).clockOff(5 * m), report("accept", 2*m)}, []Effect{EffectRevoked, EffectCredited}, 1, StateActive},
 		{"both feeds of one reject", []Grant{push("accept", 0), push("reject", m), report("reject", m)}, []Effect{EffectCredited, EffectRevoked, EffectRevoked}, 0, StateRevoked},
 		{"the counterpart of a voided accept gives nothing back", []Grant{push("accept", 0), push("reject", m), report("accept", 0).late(2 * m)}, []Effect{EffectCredited, EffectRevoked, EffectPaired}, 0, StateRevoked},
 

@@ -52,7 +52,8 @@ func (s *Service) buildSchedule(ctx context.Context, app *App, req ScheduleReque
 	}
 	start := req.Start
 	if start.IsZero() {
-		start = now.Truncate(time.Minute) // "at nine" means 09:00:00, not the second in which it was asked for
+		// "At nine" means 09:00:00, not the second in which it was asked for; and a first occurrence that had gone by would be lost.
+		start = now.Truncate(time.Minute).Add(time.Minute)
 		if was != nil {
 			start = was.Start.Time()
 		}
