@@ -74,6 +74,7 @@ func samples() []submsg.Record {
 		{Key: submsg.HealthKey(appID), Body: &submsg.Health{AppID: appID, Evidence: moment, Strikes: map[string]int{"": 1, template: 2},
 			Holds: []submsg.Hold{{Rule: "daily_quota", Code: 45009, Since: moment, Until: moment + 1}, {TemplateID: template, Rule: "suspended", Since: moment}}}},
 		{Key: submsg.PlanKey(appID, openID, "sch_1"), Body: &submsg.PlanEntry{ScheduleID: "sch_1"}},
+		{Key: submsg.UnsentKey(appID, openID, moment, "snd_1"), Body: &submsg.UnsentEntry{SendID: "snd_1", At: moment}},
 		{Key: submsg.NoticeKey(appID, "n_1"), Due: moment, Body: &submsg.Notice{ID: "n_1", AppID: appID, Event: "hold", TemplateID: template,
 			At: moment, Detail: map[string]string{"rule": "daily_quota", "说明": "今日额度已用完"}, Attempts: 3}},
 		// The least there can be of each shape of body: nothing but zero values.

@@ -32,7 +32,7 @@ func HistoryPartition(appid, openid string) string { return "history#" + appid +
 
 // HistoryKey is where the history of one grant event is kept. Sort keys descend with time.
 func HistoryKey(appid, openid string, at Instant, fingerprint uint64) Key {
-	return Key{HistoryPartition(appid, openid), fmt.Sprintf("%015d#%016x", 999_999_999_999_999-int64(at), fingerprint)}
+	return Key{HistoryPartition(appid, openid), newestFirst(at) + fmt.Sprintf("%016x", fingerprint)}
 }
 
 // sameGrant reports whether two keys of one history are of the same grant, whenever it was.
@@ -41,6 +41,17 @@ func sameGrant(a, b Key) bool {
 	_, y, _ := strings.Cut(b.Sort, "#")
 	return x == y
 }
+
+// UnsentPartition leads to the sends of a subscriber that did not go out, newest first.
+func UnsentPartition(appid, openid string) string { return "unsent#" + appid + "#" + openid }
+
+// UnsentKey is where the entry of one such send is kept; at is when it was asked for.
+func UnsentKey(appid, openid string, at Instant, sendID string) Key {
+	return Key{UnsentPartition(appid, openid), newestFirst(at) + sendID}
+}
+
+// newestFirst begins sort keys that descend with time.
+func newestFirst(at Instant) string { return fmt.Sprintf("%015d#", 999_999_999_999_999-int64(at)) }
 
 // AudiencePartition holds one shard of the audience of a template ("" topic) or of a topic in it.
 func AudiencePartition(appid, templateID, topic string, shard int) string {

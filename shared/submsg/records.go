@@ -302,6 +302,7 @@ const (
 	KindHealth     = "health"
 	KindNotice     = "notice"
 	KindPlan       = "plan"
+	KindUnsent     = "unsent"
 )
 
 // Kind names the record; see Body.
@@ -361,6 +362,8 @@ func DecodeBody(kind string, data []byte) (Body, error) {
 		b = new(Notice)
 	case KindPlan:
 		b = new(PlanEntry)
+	case KindUnsent:
+		b = new(UnsentEntry)
 	default:
 		return nil, fmt.Errorf("submsg: record of unknown kind %q: was it written by a newer version?", kind)
 	}

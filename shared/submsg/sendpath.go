@@ -221,7 +221,10 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 		}
 		if d.step == stepRecord {
 			rec := sendRecord(d.send, c.send.Version, d.due)
-			if rec.Version, cause = s.Store.Save(ctx, rec); cause == nil {
+			if cause = s.noteUnsent(ctx, d.send); cause == nil { // first: an entry too many leads to nothing
+				rec.Version, cause = s.Store.Save(ctx, rec)
+			}
+			if cause == nil {
 				s.countSend(c, d.send, rec.Due)
 				return rec, nil
 			}
@@ -304,6 +307,9 @@ func (s *Service) attempt(ctx context.Context, c *carriage, begun *Send, sub *Su
 		return rec, err
 	}
 	final := rec.Body.(*Send)
+	if err := s.noteUnsent(save, final); err != nil {
+		s.Log.WarnContext(ctx, "a send that did not go out is not listed with its subscriber", "appid", final.AppID, "send", final.ID, "error", err)
+	}
 	if final.EventAt != 0 && o.send.State == SendSent { // the event was quicker, and has been counted: this is the answer
 		s.countSend(c, o.send, 0)
 	} else {

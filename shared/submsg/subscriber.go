@@ -214,30 +214,6 @@ func (s *Service) settledSubscriber(ctx context.Context, appid, openid string) (
 // shownSends is how many sends a subscriber is shown with.
 const shownSends = 20
 
-func (s *Service) recentSends(ctx context.Context, view *SubscriberView) error {
-	cs := candidates(&view.Subscriber, "")
-	slices.SortFunc(cs, func(a, b candidate) int { return int(b.at - a.at) })
-	var ids []string
-	for _, c := range cs {
-		if len(ids) < shownSends && !slices.Contains(ids, c.sendID) {
-			ids = append(ids, c.sendID)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	named, err := s.loadSends(ctx, view.AppID, ids)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if r, ok := named[id]; ok {
-			view.Sends = append(view.Sends, r.Body.(*Send))
-		}
-	}
-	return nil
-}
-
 // Preferences are what a subscriber chose. A nil member leaves it as it is.
 type Preferences struct {
 	Muted      map[string]bool // by template id or name
@@ -374,6 +350,9 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 // eraseTraces deletes what else there is of a person; the subscriber, which leads to it, goes last.
 func (s *Service) eraseTraces(ctx context.Context, app *App, sub *Subscriber, sends []Record) error {
 	if err := s.erasePlans(ctx, sub.AppID, sub.OpenID); err != nil {
+		return err
+	}
+	if err := s.eraseUnsent(ctx, sub.AppID, sub.OpenID); err != nil {
 		return err
 	}
 	lines, err := s.listAll(ctx, HistoryPartition(sub.AppID, sub.OpenID))
