@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"time"
 )
 
 // Tick finds what is due and hands it to workers: schedules of audiences become jobs here, everything else is
@@ -11,35 +12,18 @@ import (
 // for an hour: what is due stays due.
 func (s *Service) Tick(ctx context.Context) error {
 	s.init()
-	began := s.now()
-	oldest := began
+	began := time.Now()
 	var errs []error
-	var keys []Key
-	for i, from := 0, rand.IntN(DueShards); i < DueShards; i++ {
-		items, err := s.Store.Due(ctx, (from+i)%DueShards, s.now(), tickBatch)
-		if err != nil {
-			errs = append(errs, err)
-			continue
+	for handed, first := map[Key]bool{}, true; ; first = false {
+		full, err := s.takeUp(ctx, handed, first)
+		errs = append(errs, err)
+		// What is beyond the first batches waits for no further tick: it is taken up as those before it are done.
+		if !full || err != nil || time.Since(began) > s.TickEvery*3/4 || s.shortOf(ctx, s.CallTimeout+backlogPause) {
+			break
 		}
-		for _, it := range items {
-			oldest = min(oldest, it.Due)
-			keys = append(keys, it.Key)
+		if s.Waker != nil && pause(ctx, backlogPause) != nil {
+			break
 		}
-	}
-	var wake, schedules []Key
-	for _, k := range keys {
-		if kindOf(k) == KindSchedule {
-			schedules = append(schedules, k)
-		} else {
-			wake = append(wake, k)
-		}
-	}
-	wake = append(wake, s.fireAudiences(ctx, schedules)...)
-	s.Metrics.Observe("", "oldest_due_seconds", began.Sub(oldest).Seconds())
-	if s.Waker != nil {
-		s.wake(ctx, wake...)
-	} else {
-		s.Deliver(ctx, wake)
 	}
 	if err := s.flush(ctx, flushEvery); err != nil {
 		errs = append(errs, err)
@@ -48,5 +32,44 @@ func (s *Service) Tick(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// tickBatch is how many due records of one shard a tick takes up.
-const tickBatch = 1000
+const (
+	tickBatch    = 1000            // due records of one shard that are taken up at a time
+	backlogPause = 2 * time.Second // between two looks at a backlog that workers are busy with
+)
+
+// takeUp hands on what is due and has not been handed on by this tick. full tells that a shard may hold more.
+func (s *Service) takeUp(ctx context.Context, handed map[Key]bool, measure bool) (full bool, err error) {
+	now := s.now()
+	oldest := now
+	var errs []error
+	var wake, schedules []Key
+	for i, from := 0, rand.IntN(DueShards); i < DueShards; i++ {
+		items, err := s.Store.Due(ctx, (from+i)%DueShards, now, tickBatch)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		full = full || len(items) == tickBatch
+		for _, it := range items {
+			oldest = min(oldest, it.Due)
+			switch {
+			case handed[it.Key]:
+			case kindOf(it.Key) == KindSchedule:
+				schedules = append(schedules, it.Key)
+			default:
+				wake = append(wake, it.Key)
+			}
+			handed[it.Key] = true
+		}
+	}
+	if measure && len(errs) == 0 { // an age that could not be read is not 0
+		s.Metrics.Observe("", "oldest_due_seconds", now.Sub(oldest).Seconds())
+	}
+	wake = append(wake, s.fireAudiences(ctx, schedules)...)
+	if s.Waker != nil {
+		s.wake(ctx, wake...)
+	} else {
+		s.Deliver(ctx, wake)
+	}
+	return full, errors.Join(errs...)
+}
