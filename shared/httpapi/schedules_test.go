@@ -68,6 +68,15 @@ func TestAScheduleIsMadeReadReplacedAndRemoved(t *testing.T) {
 	w.call("DELETE", path, nil).want(404, "not_found")
 	w.call("POST", path+":pause", nil).want(404, "not_found")
 	w.call("PUT", path, monthly()).want(404, "not_found")
+	late := w.call("POST", "/schedules", monthly(), "Idempotency-Key", "s1").want(200)
+	if late.text("state") != "deleted" || late.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("a late repetition: %v %s", late.Header(), late.Body)
+	}
+	w.call("POST", "/schedules", monthly(set("spread", "20m")), "Idempotency-Key", "s1").want(422, "idempotency_key_reused")
+	w.call("GET", path, nil).want(404, "not_found")
+	if n := w.call("GET", "/schedules", nil).want(200).len("schedules"); n != 0 {
+		t.Errorf("%d schedules are listed", n)
+	}
 }
 
 func TestTheNextOccurrencesCanBeSeenAndMonthsClamp(t *testing.T) {

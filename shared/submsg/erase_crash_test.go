@@ -21,13 +21,13 @@ func nothingIsLeft(t testing.TB, w *submsgtest.World, openid, scheduleID string,
 			t.Errorf("there is a place in the audience %q", topic)
 		}
 	}
-	for _, partition := range []string{submsg.HistoryPartition(appid, openid), submsg.PlanPartition(appid, openid)} {
+	for _, partition := range []string{submsg.HistoryPartition(appid, openid), submsg.PlanPartition(appid, openid), submsg.UnsentPartition(appid, openid)} {
 		if lines, err := w.Base.List(ctx, partition, "", 100); err != nil || len(lines) != 0 {
 			t.Errorf("%v, %d records in %s", err, len(lines), partition)
 		}
 	}
-	if stored(t, w, submsg.ScheduleKey(appid, scheduleID)) != nil {
-		t.Error("there is the person's own schedule")
+	if sch, ok := stored(t, w, submsg.ScheduleKey(appid, scheduleID)).(*submsg.Schedule); ok && (sch.State != submsg.ScheduleDeleted || sch.To.OpenID != "" || sch.Content.Data != nil) {
+		t.Errorf("of the person's own schedule there is %+v", sch)
 	}
 	for _, id := range sends {
 		if view, err := w.Service.Send(ctx, appid, id); !problemIs(err, submsg.CodeNotFound) {

@@ -103,7 +103,7 @@ func (s *Service) scheduleOf(ctx context.Context, appid, id string) (Record, *Sc
 		return Record{}, nil, err
 	}
 	sch, ok := recs[0].Body.(*Schedule)
-	if !ok {
+	if !ok || sch.State == ScheduleDeleted {
 		return Record{}, nil, problem(CodeNotFound, "id", "no schedule with this id is known")
 	}
 	return recs[0], sch, nil
@@ -127,15 +127,22 @@ func (s *Service) Schedules(ctx context.Context, appid, cursor string, limit int
 	}
 	var list []Schedule
 	for ; shard < ScheduleShards; shard, after = shard+1, "" {
-		recs, err := s.Store.List(ctx, SchedulePartition(appid, shard), after, limit-len(list))
-		if err != nil {
-			return nil, "", err
-		}
-		for _, r := range recs {
-			list = append(list, *r.Body.(*Schedule))
-		}
-		if len(list) == limit {
-			return list, strconv.Itoa(shard) + "." + list[len(list)-1].ID, nil
+		for more := true; more; {
+			room := limit - len(list)
+			recs, err := s.Store.List(ctx, SchedulePartition(appid, shard), after, room)
+			if err != nil {
+				return nil, "", err
+			}
+			for _, r := range recs {
+				if sch := r.Body.(*Schedule); sch.State != ScheduleDeleted {
+					list = append(list, *sch)
+				}
+				after = r.Key.Sort
+			}
+			if len(list) == limit {
+				return list, strconv.Itoa(shard) + "." + after, nil
+			}
+			more = len(recs) == room
 		}
 	}
 	return list, "", nil
@@ -227,7 +234,8 @@ func (s *Service) ResumeSchedule(ctx context.Context, appid, id string) (Schedul
 	})
 }
 
-// DeleteSchedule removes a schedule. Messages of occurrences that fired already still go.
+// DeleteSchedule removes a schedule; its idempotency key stays taken as long as a send's does. Messages of occurrences that
+// fired already still go.
 func (s *Service) DeleteSchedule(ctx context.Context, appid, id string) error {
 	s.init()
 	for try := 0; ; try++ {
@@ -238,7 +246,11 @@ func (s *Service) DeleteSchedule(ctx context.Context, appid, id string) error {
 		if err := s.leaveTrail(ctx, sch); err != nil {
 			return err
 		}
-		if err = s.Store.Delete(ctx, rec.Key, rec.Version); err == nil {
+		rest := &Schedule{
+			ID: sch.ID, AppID: sch.AppID, State: ScheduleDeleted, TemplateID: sch.TemplateID, RRule: sch.RRule, Start: sch.Start, TimeZone: sch.TimeZone,
+			RequestHash: sch.RequestHash, CreatedAt: sch.CreatedAt, UpdatedAt: s.now(),
+		}
+		if _, err = s.Store.Save(ctx, Record{Key: rec.Key, Version: rec.Version, Expires: s.now().Add(keepFinal), Body: rest}); err == nil {
 			return s.dropPlan(ctx, sch)
 		}
 		if err := again(ctx, try, err); err != nil {

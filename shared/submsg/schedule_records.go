@@ -8,6 +8,9 @@ const (
 	ScheduleActive ScheduleState = "active"
 	SchedulePaused ScheduleState = "paused"
 	ScheduleEnded  ScheduleState = "ended"
+	// ScheduleDeleted is what is left of a deleted one, so that a late repetition of its request does not make it again.
+	// Nobody but that request ever sees it.
+	ScheduleDeleted ScheduleState = "deleted"
 )
 
 // Recipients says to whom a schedule sends: one subscriber, or an audience.
