@@ -28,7 +28,7 @@ func (c *Config) CheckSecrets(ctx context.Context, getenv func(string) string) e
 		look(at+".push.token", a.Push.Token)
 		look(at+".push.aes_key", a.Push.AESKey)
 		if a.Push.Token.here() && (!a.Push.AESKey.IsSet() || a.Push.AESKey.here()) && !k.told(at+".push.token") && !k.told(at+".push.aes_key") {
-			if _, err := (&receiver{app: a, secrets: secrets}).open(ctx); err != nil { // a key that is none
+			if _, err := (&receiver{app: a, secrets: secrets}).open(ctx, nil); err != nil { // a key that is none
 				k.fault(at+".push", "%s", err)
 			}
 		}
