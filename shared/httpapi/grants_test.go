@@ -207,6 +207,11 @@ func TestOpensAreCounted(t *testing.T) {
 	if got := w.call("GET", "/sends/"+sent.text("id"), nil).want(200); got.text("opened_at") != "2026-12-01T02:00:00Z" {
 		t.Errorf("the send: %s", got.Body)
 	}
+	elsewhere := `{"opens":[{"openid":"` + alice + `","template":"order","send_id":"\u0000"},{"openid":"` + alice + `","template":"order"}]}`
+	got := w.call("POST", "/opens", elsewhere).want(200)
+	if got.text("results", 0, "effect") != "unknown" || got.text("results", 0, "send_id") != "\x00" || got.text("results", 1, "effect") != "counted" {
+		t.Errorf("an id that no send can have: %s", got.Body)
+	}
 	w.call("POST", "/opens", `{"opens":[]}`).want(422, "invalid_request")
 	w.call("POST", "/opens", `{"opens":[{"openid":"o","template":"nobody"}]}`).want(404, "unknown_template")
 	w.call("POST", "/opens", `{"opens":[{"openid":"o","template":"order","when":""}]}`).want(400, "invalid_json")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
@@ -148,10 +149,14 @@ func (a *api) listSchedules(c *call) (answer, error) {
 	if state != "" && state != submsg.ScheduleActive && state != submsg.SchedulePaused && state != submsg.ScheduleEnded {
 		q.add("state", faultValue, "state is one of active, paused, ended")
 	}
+	cursor := q.Get("cursor")
+	if _, id, _ := strings.Cut(cursor, "."); cursor != "" && !canBeID(id) {
+		q.add("cursor", faultValue, "the cursor is not one that a listing answered")
+	}
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	list, next, err := a.Service.Schedules(c, c.appid, q.Get("cursor"), limit)
+	list, next, err := a.Service.Schedules(c, c.appid, cursor, limit)
 	if err != nil {
 		return answer{}, err
 	}

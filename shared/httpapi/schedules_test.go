@@ -1,10 +1,14 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
 
 // monthly is the body of a schedule for an audience.
@@ -241,4 +245,31 @@ func TestSchedulesAreListedPageByPage(t *testing.T) {
 	w.call("GET", "/schedules?limit=0", nil).want(422, "invalid_request")
 	w.call("GET", "/schedules?state=asleep", nil).want(422, "invalid_request")
 	w.call("GET", "/schedules?cursor=what", nil).want(422, "invalid_request")
+}
+
+// Stores differ in what they take as a key: a zero byte is an error to one, 5,000 characters are to another. None of
+// them is asked for what no listing and no 201 ever answered.
+func TestAnIDThatNothingCanHaveIsNotFoundWithoutAskingTheStore(t *testing.T) {
+	w := newWorld(t)
+	unreachable := errors.New("the store was asked")
+	w.store.fail.Store(&unreachable)
+	made := submsg.SendID(appid, "never used")
+	for _, id := range []string{"%00", made + "%00", "%ff", "%2F", strings.Repeat("a", 5000), made[1:], strings.ToUpper(made), made[1:] + "1"} {
+		w.call("GET", "/sends/"+id, nil).want(404, "not_found")
+		w.call("DELETE", "/sends/"+id, nil).want(404, "not_found")
+		w.call("GET", "/schedules/"+id, nil).want(404, "not_found")
+		w.call("PUT", "/schedules/"+id, monthly()).want(404, "not_found")
+		w.call("DELETE", "/schedules/"+id, nil).want(404, "not_found")
+		w.call("POST", "/schedules/"+id+":pause", nil).want(404, "not_found")
+		w.call("POST", "/schedules/"+id+":resume", nil).want(404, "not_found")
+		w.call("GET", "/schedules/"+id+"/occurrences", nil).want(404, "not_found")
+		w.call("GET", "/schedules?cursor=3."+id, nil).want(422, "invalid_request")
+	}
+	w.as(readKey, "DELETE", "/v1/apps/"+appid+"/sends/%00", nil).want(403, "forbidden")
+	w.call("GET", "/sends/"+made, nil).want(503, "unavailable") // an id that a send may have is looked for
+	w.call("GET", "/schedules?cursor=3."+made, nil).want(200)
+	for _, openid := range []string{"%00", "%ff", strings.Repeat("a", 5000)} {
+		w.call("GET", "/subscribers/"+openid, nil).want(422, "invalid_request")
+		w.call("GET", "/prompts?scene=pay&openid="+openid, nil).want(422, "invalid_request")
+	}
 }

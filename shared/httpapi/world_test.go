@@ -268,7 +268,7 @@ func (f *fakeWeChat) Templates(context.Context, string) ([]submsg.SyncedTemplate
 	return f.listed, f.err
 }
 
-// fakeStore is a store that can fail, and counts what is written.
+// fakeStore is a store that can fail, takes no zero byte in a key, as the embedded one, and counts what is written.
 type fakeStore struct {
 	submsg.Store
 	saves atomic.Int64
@@ -278,6 +278,11 @@ type fakeStore struct {
 func (s *fakeStore) Load(ctx context.Context, keys ...submsg.Key) ([]submsg.Record, error) {
 	if err := s.fail.Load(); err != nil {
 		return nil, fmt.Errorf("loading %s: %w", keys[0].Partition, *err)
+	}
+	for _, k := range keys {
+		if strings.ContainsRune(k.Partition, 0) {
+			return nil, errors.New("the key holds a zero byte")
+		}
 	}
 	return s.Store.Load(ctx, keys...)
 }
