@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -195,7 +196,22 @@ func (s *Store) retry(ctx context.Context, attempt func(context.Context) error) 
 
 // passing are the replies that the same command may not get a moment later.
 var passing = []string{
-	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "MOVED", "ASK", "ERR max number of clients",
+	"LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "BUSY", "MOVED", "ASK", "max number of clients",
+}
+
+// says reports whether a reply begins with a word, behind "ERR" or not. Redis up to 6.2 tells of what failed inside a
+// script at the end of a text of its own: "ERR Error running script (call to f_…): @user_script:3: @user_script: 3:
+// -READONLY You can't write …"; Redis 7 begins with it there too.
+func says(err error, word string) bool {
+	var reply goredis.Error
+	if !errors.As(err, &reply) {
+		return false
+	}
+	text := reply.Error()
+	if _, inner, found := strings.Cut(text, ": -"); found && strings.HasPrefix(text, "ERR Error running script") {
+		text = inner
+	}
+	return strings.HasPrefix(strings.TrimPrefix(text, "ERR "), word)
 }
 
 // worthRepeating reports whether an attempt failed for a reason that may pass.
@@ -208,7 +224,7 @@ func worthRepeating(err error) bool {
 		return !errors.As(err, &certificate)
 	}
 	for _, prefix := range passing {
-		if goredis.HasErrorPrefix(err, prefix) {
+		if says(err, prefix) {
 			return true
 		}
 	}
@@ -220,17 +236,19 @@ func worthRepeating(err error) bool {
 func explain(doing string, err error) error {
 	advice := ""
 	switch {
-	case goredis.HasErrorPrefix(err, "NOPERM"):
+	case says(err, "NOPERM"):
 		return fmt.Errorf("redis: %s: NOPERM: the user of store.url may not do this: docs/stores.md lists what it needs", doing)
-	case goredis.HasErrorPrefix(err, "WRONGPASS"), goredis.HasErrorPrefix(err, "NOAUTH"):
+	case says(err, "WRONGPASS"), says(err, "NOAUTH"):
 		advice = " (the user or password in store.url)"
-	case goredis.HasErrorPrefix(err, "OOM"):
+	case says(err, "OOM"):
 		advice = " (the server's memory is full: give it more; docs/stores.md says how much a subscriber takes)"
-	case goredis.HasErrorPrefix(err, "NOREPLICAS"):
+	case says(err, "MISCONF"):
+		advice = " (the server cannot save to its disk, and refuses writes until it can)"
+	case says(err, "NOREPLICAS"):
 		advice = " (fewer replicas than min-replicas-to-write are up: the server refuses writes until they are back)"
-	case goredis.HasErrorPrefix(err, "READONLY"):
+	case says(err, "READONLY"):
 		advice = " (store.url leads to a replica)"
-	case goredis.HasErrorPrefix(err, "MOVED"), goredis.HasErrorPrefix(err, "CROSSSLOT"):
+	case says(err, "MOVED"), says(err, "CROSSSLOT"):
 		advice = " (a node of a cluster: write redis+cluster:// in store.url)"
 	}
 	return fmt.Errorf("redis: %s: %w%s", doing, err, advice)
