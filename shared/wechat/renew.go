@@ -118,7 +118,10 @@ func (s *tokenSource) fetch(ctx context.Context, force bool) (*token, error) {
 		return t, err
 	}
 	fresh, freshErr := s.account.Secret(ctx, true)
-	if freshErr != nil || fresh == secret {
+	switch {
+	case freshErr != nil:
+		return nil, fmt.Errorf("%w; the secret could not be read again to see whether there is a newer one: %s", err, redact(freshErr.Error(), secret))
+	case fresh == secret:
 		return nil, err
 	}
 	s.log.Info("the secret was refused and a newer one found")

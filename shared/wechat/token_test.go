@@ -324,6 +324,25 @@ func TestWrongSecretIsTold(t *testing.T) {
 	l.mustHaveFetched(1) // the same secret is not tried twice
 }
 
+func TestRefusedSecretThatCannotBeReadAgainIsToldWithBothReasons(t *testing.T) {
+	l := newLab(t)
+	l.secret = func(_ context.Context, refresh bool) (string, error) {
+		if refresh {
+			return "", errors.New("parameter store: access denied, not " + testSecret)
+		}
+		return testSecret, nil
+	}
+	l.wechat.secret = "another"
+	r := l.send(l.client())
+	if !r.NotSent || r.Code != 40125 || !strings.Contains(r.Err.Error(), "AppSecret is wrong") || !strings.Contains(r.Err.Error(), "access denied") {
+		t.Errorf("got %+v", r)
+	}
+	if strings.Contains(r.Err.Error(), testSecret) {
+		t.Errorf("the secret is told: %v", r.Err)
+	}
+	l.mustHaveFetched(1)
+}
+
 func TestSecretThatCannotBeReadIsTold(t *testing.T) {
 	l := newLab(t)
 	l.secret = func(context.Context, bool) (string, error) { return "", errors.New("parameter store: access denied") }
