@@ -1,9 +1,11 @@
 package setup
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -224,6 +226,26 @@ func TestMissingSecretsAreToldWithTheirLine(t *testing.T) {
 				if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "tooshort") {
 					t.Errorf("got %v, want %q", err, want)
 				}
+			}
+		})
+	}
+}
+
+// Sending goes on without it; but the same openid is another hash on this instance than on the others.
+func TestLogKeyThatCannotBeHadIsLogged(t *testing.T) {
+	for name, tt := range map[string]struct {
+		key    Secret
+		logged bool
+	}{"is not named": {Secret{}, false}, "is there": {Secret{"env:LOG_KEY"}, false}, "is not there": {Secret{"env:LOST_KEY"}, true}} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			secrets := &vault{getenv: func(name string) string { return map[string]string{"LOG_KEY": "geheim"}[name] }}
+			show := (&Config{LogKey: tt.key}).pseudonym(secrets, slog.New(slog.NewTextHandler(&log, nil)))
+			if a, b := show("oA"), show("oB"); a == b || strings.Contains(a, "oA") {
+				t.Errorf("pseudonyms %s and %s", a, b)
+			}
+			if logged := strings.Count(log.String(), "\n") == 1 && strings.Contains(log.String(), "level=ERROR") && strings.Contains(log.String(), "LOST_KEY"); logged != tt.logged || strings.Contains(log.String(), "geheim") {
+				t.Errorf("logged %q", &log)
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func (c *Config) Wire(s Surroundings) (*Wired, error) {
 	}
 	w.closers = append(w.closers, func() error { client.Close(); return nil })
 	endpoints := endpoint.New(c.endpoints(secrets), s.Now)
-	pseudonym := c.pseudonym(secrets)
+	pseudonym := c.pseudonym(secrets, s.Log)
 	if s.Bodies == nil {
 		if s.Bodies, err = c.openQueue(clouds); err != nil {
 			return fail(err)
@@ -188,14 +188,18 @@ func (c *Config) keys() ([]httpapi.Key, error) {
 }
 
 // pseudonym makes the keyed hash that logs show for an openid. Without log_key the key is derived from the hashes of
-// the API keys: the same on every instance, and of no use to anyone who has only the logs.
-func (c *Config) pseudonym(secrets *vault) func(string) string {
+// the API keys: the same on every instance, and of no use to anyone who has only the logs. So it is where log_key cannot
+// be had.
+func (c *Config) pseudonym(secrets *vault, log *slog.Logger) func(string) string {
 	seed := sha256.New()
 	seed.Write([]byte("yuexin log key"))
 	for _, k := range c.APIKeys {
 		seed.Write([]byte(k.SHA256))
 	}
-	if key, err := secrets.get(context.Background(), c.LogKey, false); err == nil && key != "" {
+	switch key, err := secrets.get(context.Background(), c.LogKey, false); {
+	case err != nil: // messages go on for want of it; whoever follows a subscriber through the logs has to know
+		log.Error("log_key cannot be had: until the next start this instance shows other hashes of openids than those that have it", "error", err)
+	case key != "":
 		seed.Reset()
 		seed.Write([]byte(key))
 	}
