@@ -46,7 +46,7 @@ func classifyRecords(top map[string]json.RawMessage) (event, error) {
 		var r record
 		switch err := json.Unmarshal(entry, &r); {
 		case err != nil:
-			wake.malformed++
+			wake.malform(entry)
 		case r.EventSource == "aws:sqs" && r.MessageID != "":
 			sqs.messages = append(sqs.messages, Message{ID: r.MessageID, Body: []byte(r.Body)})
 		case r.Ckafka != nil:
@@ -57,7 +57,7 @@ func classifyRecords(top map[string]json.RawMessage) (event, error) {
 			wake.source = "CMQ"
 			wake.messages = append(wake.messages, Message{ID: r.CMQ.ID, Body: []byte(r.CMQ.Body)})
 		default:
-			wake.malformed++
+			wake.malform(entry)
 		}
 	}
 	switch {
@@ -65,7 +65,7 @@ func classifyRecords(top map[string]json.RawMessage) (event, error) {
 		return sqs, nil
 	case len(sqs.messages) > 0:
 		return nil, errors.New("platform: the SQS batch holds records that are not SQS messages; the whole batch is left to be delivered again")
-	case len(wake.messages) > 0:
+	case wake.source != "": // also where none of them can be read: an error would only bring them all again
 		return wake, nil
 	}
 	var fields map[string]json.RawMessage
@@ -117,6 +117,18 @@ type wakeBatch struct {
 	source    string
 	messages  []Message
 	malformed int // entries that could not be read and were left out
+}
+
+// malform leaves out an entry that could not be read. What it calls its content may still tell where it comes from.
+func (b *wakeBatch) malform(entry json.RawMessage) {
+	b.malformed++
+	var fields map[string]json.RawMessage
+	switch _ = json.Unmarshal(entry, &fields); {
+	case fields["Ckafka"] != nil:
+		b.source = "CKafka"
+	case fields["CMQ"] != nil:
+		b.source = "CMQ"
+	}
 }
 
 func (b wakeBatch) serve(ctx context.Context, app *App) ([]byte, error) {

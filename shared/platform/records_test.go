@@ -110,3 +110,37 @@ func TestAMalformedRecordCostsNothingButItself(t *testing.T) {
 		})
 	}
 }
+
+// SCF repeats a failed batch up to 10,000 times, and not one of them would go better.
+func TestABatchOfMalformedRecordsOnlyIsDroppedToo(t *testing.T) {
+	for name, event := range map[string]string{
+		"a body that is no string":  `{"Records":[{"Ckafka":{"msgBody":{}}}]}`,
+		"no object where one is":    `{"Records":[{"Ckafka":17},{"Ckafka":null}]}`,
+		"CMQ":                       `{"Records":[{"CMQ":{"msgBody":["x"]}}]}`,
+		"one that has no key known": `{"Records":[17,{"CMQ":{"msgId":5}},{"cos":{}}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			app, log := queue(nil, errors.New("the handler was called"))
+			answer, err := app.Invoke(t.Context(), []byte(event))
+			if err != nil || string(answer) != "null" {
+				t.Errorf("got %s, %v; want null", answer, err)
+			}
+			if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "malformed wake-ups were dropped") || strings.Contains(log.String(), `source=""`) {
+				t.Errorf("the loss is not in the log:\n%s", log)
+			}
+		})
+	}
+	for name, event := range map[string]string{
+		"records of another source":    `{"Records":[{"cos":{}},{"cos":{}}]}`,
+		"no objects":                   `{"Records":[17,"x"]}`,
+		"SQS messages that are broken": `{"Records":[{"eventSource":"aws:sqs","messageId":5}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			app, _ := queue(nil, nil)
+			var unknown *platform.UnknownEventError
+			if answer, err := app.Invoke(t.Context(), []byte(event)); !errors.As(err, &unknown) {
+				t.Errorf("got %s, %v; want that the event is unknown", answer, err)
+			}
+		})
+	}
+}
