@@ -58,6 +58,7 @@ func TestServerThatCannotStartSaysWhyInOneLine(t *testing.T) {
 		"a secret's file is not there":        {config: strings.Replace(goodConfig, "env:WX_TOKEN", "file:nowhere/token", 1), store: sound, want: []string{"yuexin.yaml:5: apps[0].push.token: ", "nowhere/token"}},
 		"the configuration is not there":      {args: []string{"--config", "elsewhere.yaml"}, store: sound, want: []string{"elsewhere.yaml", "--config"}},
 		"an argument too many":                {args: []string{"now"}, store: sound, want: []string{`"now"`}},
+		"a configuration for the sandbox":     {args: []string{"--sandbox", "--config", "yuexin.yaml"}, store: sound, want: []string{"--config", "--sandbox", "leave one of them out"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -32,8 +33,13 @@ func serveCommand(ctx context.Context, args []string) error {
 	play := flags.Bool("sandbox", false, "serve a simulated WeChat and a ready configuration with it")
 	listen := flags.String("listen", "", "address to listen on, instead of the configuration's")
 	_ = flags.Parse(args)
-	if flags.NArg() > 0 {
+	named := false // YUEXIN_CONFIG may be there for other commands
+	flags.Visit(func(f *flag.Flag) { named = named || f.Name == "config" })
+	switch {
+	case flags.NArg() > 0:
 		return fmt.Errorf("%q is no argument of serve", flags.Arg(0))
+	case named && *play:
+		return errors.New("--sandbox brings a configuration of its own and would not read the one of --config: leave one of them out")
 	}
 	if *play {
 		return serveSandbox(ctx, *listen)
