@@ -100,6 +100,19 @@ func Open(c Config) (*Store, error) {
 	return s, nil
 }
 
+// CheckURL tells what Open would say to a URL, without the password, and opens nothing.
+func CheckURL(text string) error {
+	set, address, err := parse(text)
+	switch {
+	case err != nil:
+	case set.cluster:
+		_, err = goredis.ParseClusterURL(address)
+	default:
+		_, err = goredis.ParseURL(address)
+	}
+	return err
+}
+
 // silent drops what go-redis would write to standard error, in a format of its own: what goes wrong is in
 // the errors that the store returns.
 type silent struct{}

@@ -40,6 +40,14 @@ func TestAWrongURLIsSaidWithoutThePassword(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Open(%q) said %v, want %q in it and no password", url, err, want)
 		}
+		if checked := redis.CheckURL(url); checked == nil || !strings.HasSuffix(err.Error(), checked.Error()) {
+			t.Errorf("CheckURL(%q) said %v, and Open %v", url, checked, err)
+		}
+	}
+	for _, url := range []string{"redis://h", "rediss+cluster://u:hunter2@h:1?wait_replicas=1&prefix=p"} {
+		if err := redis.CheckURL(url); err != nil {
+			t.Errorf("CheckURL(%q) said %v", url, err)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ func TestFaultsOfAFileThatCannotBeRead(t *testing.T) {
 		{"not YAML", "store: [", []string{"y.yaml:1: "}},
 		{"a list", "- 1\n", []string{"y.yaml:1: a configuration is a mapping"}},
 		{"two documents", "store: {kind: memory}\n---\nstore: {}\n", []string{"y.yaml: one YAML document"}},
-		{"nothing of what is needed", "listen: x\n", []string{"y.yaml:1: store.kind: ", "y.yaml:1: apps: no app is configured"}},
+		{"nothing of what is needed", "listen: :80\n", []string{"y.yaml:1: store.kind: ", "y.yaml:1: apps: no app is configured"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := Parse([]byte(tc.text), "y.yaml", false)

@@ -52,6 +52,19 @@ func TestTheQueueIsTheOneThatConfigurationOrEnvironmentNames(t *testing.T) {
 	}
 }
 
+func TestARedisAddressThatCannotBeOneIsAFaultOfTheFile(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://127.0.0.1": `yuexin.yaml:2: store.url: begins with "http": want redis`, "redis://127.0.0.1/first": "yuexin.yaml:2: store.url: ",
+		"redis://127.0.0.1:6379/0": "", "env:REDIS_URL": "",
+	} {
+		store := fmt.Sprintf("{kind: redis, url: %q}", address)
+		_, err := Parse([]byte(strings.Replace(exampleConfig, "{kind: embedded, path: data/yuexin.db}", store, 1)), "yuexin.yaml", false)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)) {
+			t.Errorf("%s: got %v, want %q", address, err, want)
+		}
+	}
+}
+
 func TestAStoreOpensWithoutTheNetwork(t *testing.T) {
 	for name, cfg := range map[string]StoreConfig{
 		"DynamoDB": {Kind: "dynamodb", Table: "yuexin"},

@@ -19,6 +19,9 @@ func openRedis(address string, now func() time.Time) (submsg.Store, func() error
 	return store, store.Close, nil
 }
 
+// checkRedis tells what is wrong with the address of a store that is not opened yet.
+func checkRedis(address string) error { return redis.CheckURL(address) }
+
 // openSCF wakes a function by asynchronous invocations.
 func openSCF(q QueueConfig, function string, getenv func(string) string) (Sender, error) {
 	sender, err := scfwake.New(scfwake.Config{Function: function, Region: q.Region, Endpoint: q.Endpoint, Getenv: getenv})

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -125,6 +126,15 @@ var Scopes = []string{"grants", "sends", "schedules", "read"}
 
 func (c *Config) validate(literals bool) error {
 	k := &checker{c: c, literals: literals}
+	if c.Listen != "" {
+		_, port, err := net.SplitHostPort(c.Listen)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil {
+			k.fault("listen", "%q is no address and port, such as 127.0.0.1:8080", c.Listen)
+		}
+	}
 	k.oneOf("store.kind", c.Store.Kind, false, "embedded", "dynamodb", "redis", "memory")
 	switch c.Store.Kind {
 	case "embedded":
@@ -136,10 +146,16 @@ func (c *Config) validate(literals bool) error {
 			k.fault("store.table", "a DynamoDB store needs the name of its table")
 		}
 	case "redis":
-		if !c.Store.URL.IsSet() {
+		switch {
+		case !c.Store.URL.IsSet():
 			k.fault("store.url", "a Redis store needs its address, as env:NAME or redis://host:6379/0")
-		} else if !c.Store.URL.reference() && strings.Contains(c.Store.URL.ref, "@") && !literals {
+		case c.Store.URL.reference(): // looked into where it is resolved
+		case strings.Contains(c.Store.URL.ref, "@") && !literals:
 			k.fault("store.url", "the address holds a password; name it as env:NAME")
+		default:
+			if err := checkRedis(c.Store.URL.ref); err != nil {
+				k.fault("store.url", "%s", err)
+			}
 		}
 	}
 	k.oneOf("queue.kind", c.Queue.Kind, true, "sqs", "scf")
@@ -174,6 +190,9 @@ func (c *Config) validate(literals bool) error {
 		for n, s := range key.Scopes {
 			k.oneOf(fmt.Sprintf("%s.scopes[%d]", at, n), s, false, Scopes...)
 		}
+		if len(key.Apps) == 0 {
+			k.fault(at+".apps", `a key without apps can do nothing; name their appids, or "*" for all`)
+		}
 		for n, a := range key.Apps {
 			if a != "*" && !seen[a] {
 				k.fault(fmt.Sprintf("%s.apps[%d]", at, n), "app %s is not configured", a)
@@ -191,6 +210,8 @@ func (k *checker) app(at string, a *AppConfig) {
 	k.oneOf(at+".kind", a.Kind, true, policy.MiniProgram, policy.ServiceAccount)
 	if u, err := url.Parse(a.BaseURL); a.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 		k.fault(at+".base_url", "%q is no absolute http or https address", a.BaseURL)
+	} else if strings.ContainsAny(a.BaseURL, "?#") {
+		k.fault(at+".base_url", "%q has a query or fragment, and the paths of WeChat's API would end up in it; leave it out", a.BaseURL)
 	}
 	k.secret(at+".secret", a.Secret, true)
 	k.oneOf(at+".push.mode", a.Push.Mode, true, "plain", "compatible", "secure")
@@ -208,11 +229,11 @@ func (k *checker) app(at string, a *AppConfig) {
 	if n := a.MaxTemplatesPerPrompt; n < 0 || n > 5 {
 		k.fault(at+".max_templates_per_prompt", "WeChat takes 1 to 5 templates in one prompt")
 	}
-	if d := time.Duration(a.UnknownAfter); d != 0 && d < submsg.MinUnknownAfter {
+	if d := time.Duration(a.UnknownAfter); (d != 0 || k.written(at+".unknown_after")) && d < submsg.MinUnknownAfter {
 		k.fault(at+".unknown_after", "a sent event is waited for at least %s", submsg.MinUnknownAfter)
 	}
-	k.duration(at+".no_burst", &a.NoBurst)
-	k.duration(at+".refusal_wait", &a.RefusalWait)
+	k.some(at+".no_burst", a.NoBurst)
+	k.some(at+".refusal_wait", a.RefusalWait)
 	k.duration(at+".shelf_life", &a.ShelfLife)
 	k.duration(at+".spread", a.Spread)
 	k.oneOf(at+".miniprogram_state", a.MiniprogramState, true, "developer", "trial", "formal")
@@ -286,6 +307,17 @@ func (k *checker) duration(at string, d *Duration) {
 		k.fault(at, "a duration is not negative")
 	}
 }
+
+// some is duration for a setting that cannot be switched off: 0s, written down, would be its default.
+func (k *checker) some(at string, d Duration) {
+	k.duration(at, &d)
+	if d == 0 && k.written(at) {
+		k.fault(at, "0s does not switch it off; leave it out for the default, or name a time")
+	}
+}
+
+// written reports whether the member at path stands in the file.
+func (k *checker) written(path string) bool { return k.c.lines[path] != 0 }
 
 func (k *checker) window(at string, s *string) {
 	if s == nil {
