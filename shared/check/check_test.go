@@ -152,6 +152,13 @@ func TestAFileOfTemplates(t *testing.T) {
 	if !strings.Contains(out, "t.json:2: ") || !strings.Contains(out, policy.RuleDuplicate) {
 		t.Errorf("two of one title:\n%s", out)
 	}
+	twice := `{"templates":[
+		{"title":"账单通知","content":"账单月份:{{time1.DATA}}\n应缴金额:{{amount2.DATA}}"},
+		{"title":"账单通知","content":"账单月份:{{time1.DATA}}\n应缴金额:{{amount2.DATA}}"}]}`
+	_, out, _ = run(t, map[string]string{"t.json": twice, "yuexin.yaml": sound}, "--templates", "t.json", "--config", "yuexin.yaml")
+	if !strings.Contains(out, "t.json:2: error: duplicate: ") || !strings.Contains(out, "t.json:3: error: duplicate: ") {
+		t.Errorf("the very same twice:\n%s", out)
+	}
 	_, out, _ = run(t, map[string]string{"t.json": same}, "--templates", "t.json")
 	if strings.Contains(out, policy.RuleLongTermCat) {
 		t.Errorf("nobody said what categories there are:\n%s", out)

@@ -38,7 +38,8 @@ type Finding struct {
 // legacy says that the template is an old one already in use, of whatever kind
 // it is configured as.
 //
-// others are the templates there are already; t may be among them.
+// others are the templates there are already. t may be among them where it has an
+// id: without one, a template like it in every respect is another one.
 func Audit(app App, t Template, legacy bool, others []Template) []Finding {
 	a := &auditor{
 		app:    &app,

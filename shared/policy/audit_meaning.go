@@ -19,7 +19,7 @@ func (a *auditor) auditMeaning(others []Template) {
 	}
 	core := titleCore(a.t.Title)
 	for _, o := range others {
-		if o.Title == "" || o.ID != "" && o.ID == a.t.ID || o.ID == "" && o.Title == a.t.Title && o.Name == a.t.Name && o.Content == a.t.Content {
+		if o.Title == "" || o.ID != "" && o.ID == a.t.ID {
 			continue
 		}
 		same := titleCore(o.Title) == core

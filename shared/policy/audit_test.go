@@ -176,6 +176,7 @@ func TestAuditOfMeaning(t *testing.T) {
 		{"itself", mine, nil},
 		{"another service", Template{ID: "B", Kind: OneTime, Title: "发货通知", Content: content}, nil},
 		{"the same under 提醒", Template{ID: "B", Kind: OneTime, Title: "水费账单提醒"}, []string{"error"}},
+		{"the very same without an id", Template{Kind: OneTime, Title: mine.Title, Content: content}, []string{"error"}},
 		{"the same of another kind", Template{ID: "B", Kind: LongTerm, Title: "水费账单通知"}, []string{"warning"}},
 		{"nearly the same title and the same keywords", Template{ID: "B", Kind: OneTime, Title: "水费月账单通知", Content: content}, []string{"warning"}},
 		{"nearly the same title with other keywords", Template{ID: "B", Kind: OneTime, Title: "水费月账单通知", Content: "户号:{{number1.DATA}}\n余额:{{amount2.DATA}}"}, nil},
