@@ -209,6 +209,7 @@ func (f form) duration(name string) (d time.Duration, set bool) {
 	d, err := readDuration(v)
 	if err != nil {
 		f.add(f.at(name), faultDuration, name+err.Error())
+		return 0, false
 	}
 	return d, true
 }
