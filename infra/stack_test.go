@@ -188,7 +188,7 @@ func TestEveryAlarmHasAPlaybookAndEveryPlaybookAnAlarm(t *testing.T) {
 	for _, file := range files {
 		written = append(written, strings.TrimSuffix(filepath.Base(file), ".md"))
 	}
-	want := []string{"dead-letters", "function-errors", "oldest-due", "suspension", "unknown-outcomes"}
+	want := []string{"dead-letters", "function-errors", "oldest-due", "server-errors", "suspension", "unknown-outcomes"}
 	if diff := cmp.Diff(want, written); diff != "" {
 		t.Errorf("playbooks (-want +written):\n%s", diff)
 	}
@@ -210,6 +210,32 @@ func TestEveryAlarmHasAPlaybookAndEveryPlaybookAnAlarm(t *testing.T) {
 				t.Errorf("no alarm of infra/%s leads to playbook %s", cloud, name)
 			}
 		}
+	}
+}
+
+// A function that answers 503 has served its invocation: Lambda's Errors and SCF's status say nothing of a store that is out of reach.
+func TestA5xxOfTheAPIRaisesAnAlarm(t *testing.T) {
+	alarm := stack(t, "dev").Resources["ServerErrorsAlarm"].Properties
+	dimensions := list(alarm["Dimensions"])
+	if len(dimensions) != 1 {
+		t.Fatalf("dimensions: %v, want ApiId", dimensions)
+	}
+	for what, pair := range map[string][2]string{
+		"namespace":  {spell(alarm["Namespace"]), "AWS/ApiGateway"},
+		"metric":     {spell(alarm["MetricName"]), "5xx"}, // 5XXError is that of REST APIs
+		"dimension":  {spell(at(dimensions[0], "Name")), "ApiId"},
+		"API":        {spell(at(dimensions[0], "Value")), "Ref HttpApi"},
+		"statistic":  {spell(alarm["Statistic"]), "Sum"},
+		"threshold":  {spell(alarm["Threshold"]), "0"},
+		"comparison": {spell(alarm["ComparisonOperator"]), "GreaterThanThreshold"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %s, want %s", what, pair[0], pair[1])
+		}
+	}
+	alarms, logs := terraformSource(t, "tencent"), readAll(t, "tencent/logs.tf")
+	if !strings.Contains(alarms, "msg:request AND status:>=500") || !regexp.MustCompile(`\bstatus\s+= "long"`).MatchString(logs) {
+		t.Error("infra/tencent has no alarm over the request log, or does not index the status")
 	}
 }
 
@@ -268,7 +294,7 @@ func TestTheDashboardIsJSONOnceItsNamesAreFilledIn(t *testing.T) {
 	if len(dashboard.Widgets) == 0 {
 		t.Error("the dashboard is empty")
 	}
-	for _, metric := range []string{"Sends", "CreditsRefused", "LatenessSeconds", "Unknown", "TokenRefreshes", "OldestDueSeconds", "Suspended"} {
+	for _, metric := range []string{"Sends", "CreditsRefused", "LatenessSeconds", "Unknown", "TokenRefreshes", "OldestDueSeconds", "Suspended", "5xx"} {
 		if !strings.Contains(text, metric) {
 			t.Errorf("the dashboard does not show %s", metric)
 		}

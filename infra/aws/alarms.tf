@@ -13,6 +13,24 @@ resource "aws_sns_topic_subscription" "mail" {
   endpoint  = var.alarm_email
 }
 
+# A request that fails is answered, and to Lambda an invocation that answers is no error: a store or a secret out of reach shows
+# here alone.
+resource "aws_cloudwatch_metric_alarm" "server_errors" {
+  alarm_name          = "${local.name}-server-errors"
+  alarm_description   = "The API answered with a 5xx. Playbook docs/playbooks/server-errors.md"
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "5xx"
+  dimensions          = { ApiId = aws_apigatewayv2_api.http.id }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = 0
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${local.name}-dead-letters"
   alarm_description   = "A wake-up failed five times. Playbook docs/playbooks/dead-letters.md"

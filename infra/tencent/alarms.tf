@@ -8,6 +8,13 @@ locals {
       condition = "$1.errors > 0"
       text      = "An invocation ended with an error. Playbook docs/playbooks/function-errors.md"
     }
+    # A request that fails is answered, and to SCF an invocation that answers is no error: the request log tells them.
+    server-errors = {
+      query     = "msg:request AND status:>=500 | select count(*) as failed"
+      minutes   = 5
+      condition = "$1.failed > 0"
+      text      = "The API answered with a 5xx. Playbook docs/playbooks/server-errors.md"
+    }
     # The tick writes the age every minute, 0 when nothing waits: silence means that the tick itself has stopped.
     oldest-due = {
       query     = "* | select max(OldestDueSeconds) as oldest, count(OldestDueSeconds) as ticks"

@@ -110,7 +110,7 @@ const (
 	wakeRequests  = 3                     // of SQS for each wake-up: send, receive, delete
 	polls         = 5 * 3 * ticks         // Lambda keeps five pollers at an idle queue, each asking every 20 s
 	metricsPerApp = 13                    // eight outcomes and five others, see package emf
-	alarms        = 9
+	alarms        = 10
 	million       = 1e6
 	gigabyte      = 1e9
 )
