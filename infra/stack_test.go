@@ -239,6 +239,28 @@ func TestA5xxOfTheAPIRaisesAnAlarm(t *testing.T) {
 	}
 }
 
+// The same alarms by the same names, so that a playbook, a dashboard or a silence made for one way of deploying fits the other.
+func TestBothWaysToDeployOnAWSRaiseTheSameAlarms(t *testing.T) {
+	raised := make(map[string]string)
+	for _, alarm := range stack(t, "dev").ofType("AWS::CloudWatch::Alarm") {
+		raised[strings.TrimPrefix(spell(alarm.Properties["AlarmName"]), "yuexin-dev-")] = spell(alarm.Properties["AlarmDescription"])
+	}
+	named := regexp.MustCompile(`alarm_name\s+= "([^"]+)"\s+alarm_description\s+= "([^"]+)"`)
+	terraform := make(map[string]string)
+	for _, match := range named.FindAllStringSubmatch(readAll(t, "aws/*.tf"), -1) {
+		terraform[strings.TrimPrefix(match[1], "${local.name}-")] = match[2]
+	}
+	for _, match := range named.FindAllStringSubmatch(readAll(t, "aws/function/*.tf"), -1) {
+		for _, function := range functions {
+			name := strings.NewReplacer("${var.settings.prefix}", "yuexin-dev", "${var.package}", function).Replace(match[1])
+			terraform[strings.TrimPrefix(name, "yuexin-dev-")] = match[2]
+		}
+	}
+	if diff := cmp.Diff(raised, terraform); diff != "" {
+		t.Errorf("alarms (-serverless.yml +infra/aws):\n%s", diff)
+	}
+}
+
 func TestAPlaybookSaysWhatItMeansWhereToLookAndWhatToDo(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join(root, "docs", "playbooks", "*.md"))
 	if len(files) == 0 {

@@ -40,6 +40,7 @@ locals {
   }
 
   function = {
+    prefix             = local.name
     packages           = var.packages
     architecture       = var.architecture
     log_retention_days = var.log_retention_days

@@ -91,7 +91,7 @@ resource "aws_lambda_permission" "api" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
-  alarm_name          = "${var.name}-errors"
+  alarm_name          = "${var.settings.prefix}-errors-${var.package}"
   alarm_description   = "An invocation ended with an error. Playbook docs/playbooks/function-errors.md"
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"

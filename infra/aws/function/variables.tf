@@ -11,6 +11,7 @@ variable "package" {
 variable "settings" {
   description = "What every function of the stack has in common."
   type = object({
+    prefix             = string
     packages           = string
     architecture       = string
     log_retention_days = number
