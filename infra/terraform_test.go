@@ -159,6 +159,17 @@ func TestTheExampleConfigurationsMatchTheInfrastructure(t *testing.T) {
 	}
 }
 
+// What holds the ledger is not replaced by an apply whose configuration names another table or instance.
+func TestNoApplyDestroysTheLedger(t *testing.T) {
+	for file, resource := range map[string]string{"aws/table.tf": `resource "aws_dynamodb_table" "records"`, "tencent/redis.tf": `resource "tencentcloud_redis_instance" "main"`} {
+		_, block, found := strings.Cut(readAll(t, file), resource)
+		block, _, _ = strings.Cut(block, "\n}\n")
+		if !found || !regexp.MustCompile(`(?m)^    prevent_destroy = true`).MatchString(block) {
+			t.Errorf("infra/%s: %s can be destroyed", file, resource)
+		}
+	}
+}
+
 // The policy lets functions start deliver, and nothing in it may widen silently.
 func TestNoTencentPolicyHasAWildcard(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("tencent", "role.tf"))

@@ -6,12 +6,13 @@ locals {
 module "deliver" {
   source = "./function"
 
-  name        = "${local.name}-deliver"
-  package     = "deliver"
-  settings    = local.function
-  environment = local.queue_environment
-  memory      = 1024
-  timeout     = local.deliver_timeout
+  name                 = "${local.name}-deliver"
+  package              = "deliver"
+  settings             = local.function
+  environment          = local.queue_environment
+  memory               = 1024
+  timeout              = local.deliver_timeout
+  reserved_concurrency = var.sending ? -1 : 0
   statements = [local.records, local.due, local.parameters, local.secrets, local.wake, {
     sid       = "ReadQueue"
     actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]

@@ -8,7 +8,7 @@ module "schedule" {
   environment          = local.queue_environment
   memory               = 512
   timeout              = 55
-  reserved_concurrency = var.reserve_concurrency ? 2 : -1
+  reserved_concurrency = !var.sending ? 0 : var.reserve_concurrency ? 2 : -1
   statements           = [local.records, local.due, local.parameters, local.secrets, local.wake]
 }
 

@@ -8,7 +8,7 @@ module "send" {
   environment          = local.queue_environment
   memory               = 512
   timeout              = 25
-  reserved_concurrency = var.reserve_concurrency ? 50 : -1
+  reserved_concurrency = !var.sending ? 0 : var.reserve_concurrency ? 50 : -1
   statements           = [local.records, local.parameters, local.secrets, local.wake]
   api                  = aws_apigatewayv2_api.http
   routes = [

@@ -39,4 +39,9 @@ resource "aws_dynamodb_table" "records" {
   point_in_time_recovery {
     enabled = true
   }
+
+  # Consent cannot be asked for again: no apply replaces or deletes the table, not even one in another stage's state.
+  lifecycle {
+    prevent_destroy = true
+  }
 }

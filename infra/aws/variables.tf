@@ -50,6 +50,12 @@ variable "reserve_concurrency" {
   default     = false
 }
 
+variable "sending" {
+  description = "Whether send, schedule and deliver may run at all. False while a table is exchanged: docs/deploy-aws.md, Restore."
+  type        = bool
+  default     = true
+}
+
 variable "deliver_concurrency" {
   description = "How many deliver instances read the queue at most."
   type        = number
@@ -86,9 +92,9 @@ variable "unknown_limit" {
 }
 
 variable "deletion_protection" {
-  description = "Whether DynamoDB refuses to delete the table. Turn it on for every stage with real users: consent cannot be asked for again."
+  description = "Whether DynamoDB refuses to delete the table. Off for a stage that is to be removed: consent cannot be asked for again."
   type        = bool
-  default     = false
+  default     = true
 }
 
 variable "log_retention_days" {

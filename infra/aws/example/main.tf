@@ -46,6 +46,12 @@ variable "alarm_email" {
   default     = ""
 }
 
+variable "sending" {
+  description = "False while a table is exchanged: nothing is sent then."
+  type        = bool
+  default     = true
+}
+
 variable "offline" {
   description = "Plan without an account: the plan shows what would be created in an empty one. Never apply such a plan."
   type        = bool
@@ -74,7 +80,7 @@ module "yuexin" {
   packages            = var.packages
   alarm_email         = var.alarm_email
   reserve_concurrency = var.stage == "prod"
-  deletion_protection = var.stage == "prod"
+  sending             = var.sending
 }
 
 output "api_url" {

@@ -42,7 +42,7 @@ variable "timeout" {
 }
 
 variable "reserved_concurrency" {
-  description = "Instances reserved for this function, which is also the most that run; -1 for none."
+  description = "Instances reserved for this function, which is also the most that run; -1 for no reservation, 0 keeps the function from running."
   type        = number
   default     = -1
 }

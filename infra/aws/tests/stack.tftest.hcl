@@ -1,6 +1,8 @@
-# Run without an account: terraform test -var packages=... -var config_file=... (infra/check.sh does it).
+# Run without an account, with Terraform 1.11 or later: terraform test -var packages=... -var config_file=... (infra/check.sh does it).
 
 mock_provider "aws" {
+  override_during = plan # nothing is applied: what prevent_destroy holds could not be cleared away
+
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
   }
@@ -37,6 +39,7 @@ mock_provider "aws" {
 }
 
 run "the_stack_is_what_serverless_yml_makes" {
+  command = plan
   assert {
     condition     = aws_sqs_queue.wake.visibility_timeout_seconds > 6 * local.deliver_timeout
     error_message = "A message must stay hidden more than six times as long as deliver may work."
@@ -62,6 +65,10 @@ run "the_stack_is_what_serverless_yml_makes" {
     error_message = "The table needs its TTL attribute and point-in-time recovery."
   }
   assert {
+    condition     = aws_dynamodb_table.records.deletion_protection_enabled
+    error_message = "The table must be protected from deletion unless somebody says otherwise."
+  }
+  assert {
     condition     = aws_cloudwatch_event_rule.tick.schedule_expression == "rate(1 minute)"
     error_message = "The tick comes every minute."
   }
@@ -80,6 +87,7 @@ run "the_stack_is_what_serverless_yml_makes" {
 }
 
 run "no_policy_is_wider_than_needed" {
+  command = plan
   assert {
     condition = alltrue(flatten([
       for policy in [module.grant.policy, module.send.policy, module.schedule.policy, module.deliver.policy, module.manage.policy] : [
@@ -113,6 +121,22 @@ run "no_policy_is_wider_than_needed" {
   assert {
     condition     = strcontains(module.schedule.policy, "index/due") && strcontains(module.deliver.policy, "index/due")
     error_message = "schedule and deliver look for what is due."
+  }
+}
+
+run "nothing_is_sent_while_a_table_is_exchanged" {
+  command = plan
+  variables {
+    sending             = false
+    reserve_concurrency = true
+  }
+  assert {
+    condition     = alltrue([for n in [module.send.reserved_concurrency, module.schedule.reserved_concurrency, module.deliver.reserved_concurrency] : n == 0])
+    error_message = "send, schedule and deliver must not run."
+  }
+  assert {
+    condition     = module.grant.reserved_concurrency == 50 && module.manage.reserved_concurrency == 20
+    error_message = "grant and manage go on."
   }
 }
 
