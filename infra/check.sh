@@ -43,13 +43,14 @@ fi
 
 step 'CloudFormation (osls package, cfn-lint)'
 if [[ -x node_modules/.bin/osls ]]; then
-	for stage in dev prod; do
-		node_modules/.bin/osls package --stage "$stage" --param config=infra/aws/yuexin.example.yaml \
+	for variant in 'dev false true' 'prod false true' 'prod true false'; do
+		read -r stage existing sending <<<"$variant"
+		node_modules/.bin/osls package --stage "$stage" --param existingTable="$existing" --param sending="$sending" --param config=infra/aws/yuexin.example.yaml \
 			--param artifacts="$work/aws" --package "$work/cloudformation-$stage"
 		if command -v cfn-lint >/dev/null; then
 			# W3005: osls names dependencies that follow from references anyway.
 			cfn-lint -i W3005 -- "$work/cloudformation-$stage/cloudformation-template-update-stack.json"
-			echo "cfn-lint: stage $stage is fine"
+			echo "cfn-lint: stage $stage, existingTable=$existing, sending=$sending is fine"
 		fi
 	done
 	command -v cfn-lint >/dev/null || skip 'CloudFormation templates: cfn-lint is not installed'

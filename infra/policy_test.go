@@ -170,12 +170,13 @@ func permissions(t *testing.T, s template, function string) []string {
 func logical(function string) string { return strings.ToUpper(function[:1]) + function[1:] }
 
 func TestEachFunctionMayDoWhatItNeedsAndNothingElse(t *testing.T) {
+	const table = "Sub arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/yuexin-dev"
 	records := []string{
-		"dynamodb:BatchGetItem on GetAtt Table.Arn", "dynamodb:DeleteItem on GetAtt Table.Arn", "dynamodb:GetItem on GetAtt Table.Arn",
-		"dynamodb:PutItem on GetAtt Table.Arn", "dynamodb:Query on GetAtt Table.Arn",
+		"dynamodb:BatchGetItem on " + table, "dynamodb:DeleteItem on " + table, "dynamodb:GetItem on " + table,
+		"dynamodb:PutItem on " + table, "dynamodb:Query on " + table,
 	}
 	const (
-		due     = "dynamodb:Query on Sub ${Table.Arn}/index/due"
+		due     = "dynamodb:Query on " + table + "/index/due"
 		wake    = "sqs:SendMessage on GetAtt WakeQueue.Arn"
 		receive = "sqs:ReceiveMessage on GetAtt WakeQueue.Arn"
 		remove  = "sqs:DeleteMessage on GetAtt WakeQueue.Arn"

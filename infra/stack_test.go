@@ -56,6 +56,40 @@ func TestTheTableIsTheOneThatTheStoreNeeds(t *testing.T) {
 	}
 }
 
+// A restored table has a name of its own and exists already: the stack must do with it, and leave the one that it made where it is.
+func TestTheStackWorksWithATableThatItDidNotMake(t *testing.T) {
+	for _, existing := range []string{"false", "true"} {
+		s := stack(t, "dev", "existingTable="+existing)
+		if got := s.Parameters["ExistingTable"]["Default"]; got != existing {
+			t.Errorf("with existingTable=%s the parameter is %v", existing, got)
+		}
+		if got := spell(s.Conditions["MakeTable"]); got != "Equals Ref ExistingTable.false" {
+			t.Errorf("the table is made where %s", got)
+		}
+		table := s.Resources["Table"]
+		if table.Condition != "MakeTable" || table.DeletionPolicy != "Retain" {
+			t.Errorf("the table is made if %q, and when it leaves the stack: %q", table.Condition, table.DeletionPolicy)
+		}
+		delete(s.Resources, "Table")
+		content, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Resources["Table"] = table
+		for _, reference := range []string{`"Ref":"Table"`, `["Table",`, `"Table.Arn"`, "${Table", `"DependsOn":"Table"`} {
+			if strings.Contains(string(content), reference) {
+				t.Errorf("something refers to the table by %s, which is not there with existingTable=true", reference)
+			}
+		}
+		if got := at(s.Outputs["TableName"], "Value"); got != "yuexin-dev" {
+			t.Errorf("the output TableName is %v", got)
+		}
+	}
+	if got := stack(t, "dev").Parameters["ExistingTable"]["Default"]; got != "false" {
+		t.Errorf("ExistingTable is %v unless somebody says otherwise", got)
+	}
+}
+
 // convert copies a value into another type by way of JSON.
 func convert(t *testing.T, from, to any) {
 	t.Helper()
@@ -113,9 +147,20 @@ func TestEveryFunctionIsSetUpAlike(t *testing.T) {
 		if !strings.HasSuffix(spell(at(properties, "Code", "S3Key")), "/"+function+".zip") {
 			t.Errorf("%s runs %s", function, spell(at(properties, "Code", "S3Key")))
 		}
-		// deliver is bounded by its queue's maximum concurrency instead.
-		if reserved := properties["ReservedConcurrentExecutions"] != nil; reserved != (function != "deliver") {
-			t.Errorf("%s reserves concurrency: %v", function, reserved)
+		// deliver is bounded by its queue's maximum concurrency instead. Where nothing is to be sent, 0 stops who sends.
+		if got := spell(properties["ReservedConcurrentExecutions"]); got != map[string]string{
+			"grant":    "If ReserveConcurrency.50.Ref AWS::NoValue",
+			"send":     "If Sending.If ReserveConcurrency.50.Ref AWS::NoValue.0",
+			"schedule": "If Sending.If ReserveConcurrency.2.Ref AWS::NoValue.0",
+			"deliver":  "If Sending.Ref AWS::NoValue.0",
+			"manage":   "If ReserveConcurrency.20.Ref AWS::NoValue",
+		}[function] {
+			t.Errorf("%s reserves concurrency: %s", function, got)
+		}
+	}
+	for name, want := range map[string]string{"Sending": "Equals Ref Sending.true", "ReserveConcurrency": "Equals Ref ReserveConcurrency.true"} {
+		if got := spell(s.Conditions[name]); got != want || s.Parameters[name]["Default"] != "true" {
+			t.Errorf("condition %s is %s, by default of %v", name, got, s.Parameters[name]["Default"])
 		}
 	}
 	for name, group := range s.ofType("AWS::Logs::LogGroup") {

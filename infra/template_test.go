@@ -19,6 +19,7 @@ const root = ".."
 // template is a CloudFormation template, as far as the tests look into it.
 type template struct {
 	Parameters map[string]map[string]any
+	Conditions map[string]any
 	Resources  map[string]resource
 	Outputs    map[string]any
 }
@@ -46,9 +47,10 @@ var (
 	generatedMu sync.Mutex
 )
 
-// stack returns the template that osls generates from serverless.yml for a stage. It is made anew in each run of the tests:
-// one that lies about may be older than its source. Without osls the test is skipped, loudly, and fails in CI.
-func stack(t *testing.T, stage string) template {
+// stack returns the template that osls generates from serverless.yml for a stage, with further parameters as name=value. It is
+// made anew in each run of the tests: one that lies about may be older than its source. Without osls the test is skipped,
+// loudly, and fails in CI.
+func stack(t *testing.T, stage string, params ...string) template {
 	t.Helper()
 	osls := filepath.Join(root, "node_modules", ".bin", "osls")
 	if _, err := os.Stat(osls); err != nil {
@@ -60,7 +62,8 @@ func stack(t *testing.T, stage string) template {
 	}
 	generatedMu.Lock()
 	defer generatedMu.Unlock()
-	if known, ok := generated[stage]; ok {
+	key := strings.Join(append([]string{stage}, params...), " ")
+	if known, ok := generated[key]; ok {
 		return known
 	}
 	artifacts, out := t.TempDir(), t.TempDir()
@@ -71,8 +74,11 @@ func stack(t *testing.T, stage string) template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), absolute, "package", "--stage", stage, "--package", out,
-		"--param", "config=infra/aws/yuexin.example.yaml", "--param", "artifacts="+artifacts)
+	arguments := []string{"package", "--stage", stage, "--package", out}
+	for _, param := range append([]string{"config=infra/aws/yuexin.example.yaml", "artifacts=" + artifacts}, params...) {
+		arguments = append(arguments, "--param", param)
+	}
+	cmd := exec.CommandContext(t.Context(), absolute, arguments...)
 	cmd.Dir = root
 	// No credentials and no questions: a template that needs the network to be made is not reproducible.
 	cmd.Env = append(withoutAWS(os.Environ()), "SLS_TELEMETRY_DISABLED=1", "SLS_NOTIFICATIONS_MODE=off", "CI=1")
@@ -87,7 +93,7 @@ func stack(t *testing.T, stage string) template {
 	if err := json.Unmarshal(content, &made); err != nil {
 		t.Fatal(err)
 	}
-	generated[stage] = made
+	generated[key] = made
 	return made
 }
 
