@@ -170,6 +170,26 @@ func TestNoApplyDestroysTheLedger(t *testing.T) {
 	}
 }
 
+// docs/stores.md prescribes redis+cluster:// for clusters: a validation that refuses it leaves an operator with nothing to write.
+func TestTheVariablesTakeEveryURLThatTheStoreTakes(t *testing.T) {
+	match := regexp.MustCompile(`regex\("([^"]+)", var\.redis_url\)`).FindStringSubmatch(readAll(t, "tencent/variables.tf"))
+	if match == nil {
+		t.Fatal("redis_url has no validation")
+	}
+	pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\\`, `\`))
+	for url, want := range map[string]bool{
+		"redis://:p@10.66.1.2:6379/0":                                 true,
+		"rediss://u:p@h:6379?wait_replicas=1":                         true,
+		"redis+cluster://u:p@h:6379?addr=h2:6379&wait_replicas=1":     true,
+		"rediss+cluster://u:p@h:6379?addr=h2:6379&wait_timeout=500ms": true,
+		"http://h": false, "redis+sentinel://h": false, "redis:///0": false, "h:6379": false,
+	} {
+		if got := pattern.MatchString(url); got != want {
+			t.Errorf("redis_url %s is accepted: %v, want %v", url, got, want)
+		}
+	}
+}
+
 // The policy lets functions start deliver, and nothing in it may widen silently.
 func TestNoTencentPolicyHasAWildcard(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("tencent", "role.tf"))

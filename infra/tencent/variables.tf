@@ -80,9 +80,9 @@ variable "network" {
 }
 
 variable "redis" {
-  description = "The Redis instance. type_id 15 is 6.2 standard, 16 is 6.2 cluster (cloud.tencent.com, product 239); memory_mb is per shard for a cluster. Keep at least one replica."
+  description = "The Redis instance. type_id 15 is 6.2 standard, 16 is 6.2 cluster (cloud.tencent.com, product 239); memory_mb is per shard for a cluster. With two replicas writes go on after a failover; with one, and redis_wait_replicas at 1, they wait for a new replica."
   type        = object({ type_id = number, memory_mb = number, shards = number, replicas = number })
-  default     = { type_id = 15, memory_mb = 1024, shards = 1, replicas = 1 }
+  default     = { type_id = 15, memory_mb = 1024, shards = 1, replicas = 2 }
 
   validation {
     condition     = var.redis.replicas >= 1 && var.redis.replicas <= 5
@@ -91,6 +91,36 @@ variable "redis" {
   validation {
     condition     = var.redis.memory_mb >= 256
     error_message = "redis.memory_mb must be at least 256."
+  }
+}
+
+variable "redis_replica_zones" {
+  description = "Zone of each replica, such as [\"ap-guangzhou-7\", \"ap-guangzhou-6\"] for two; empty puts all into zone, which suits a trial only: a zone that fails takes the ledger with it."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.redis_replica_zones) == 0 || length(var.redis_replica_zones) == var.redis.replicas
+    error_message = "redis_replica_zones must name one zone for each of redis.replicas, or none at all."
+  }
+  validation {
+    condition     = alltrue([for zone in var.redis_replica_zones : startswith(zone, "${var.region}-")])
+    error_message = "redis_replica_zones must lie in region."
+  }
+  validation {
+    condition     = length(var.redis_replica_zones) == 0 || anytrue([for zone in var.redis_replica_zones : zone != var.zone])
+    error_message = "redis_replica_zones must name a zone other than zone, where the master is."
+  }
+}
+
+variable "redis_wait_replicas" {
+  description = "How many replicas must have a write before it is acknowledged; 0 for none, with which a failover may take back what was accepted (docs/stores.md). Not used with redis_url, which says it itself."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = var.redis_wait_replicas >= 0 && var.redis_wait_replicas <= var.redis.replicas && floor(var.redis_wait_replicas) == var.redis_wait_replicas
+    error_message = "redis_wait_replicas must be a whole number between 0 and redis.replicas."
   }
 }
 
@@ -107,14 +137,14 @@ variable "redis_password" {
 }
 
 variable "redis_url" {
-  description = "URL of an instance of your own inside reach of the VPC, such as KeeWiDB; empty to create one here. rediss:// for TLS."
+  description = "URL of an instance of your own inside reach of the VPC, such as KeeWiDB; empty to create one here. redis+cluster:// for a cluster that is spoken to node by node, rediss:// and rediss+cluster:// for TLS; options such as ?wait_replicas=1 are in docs/stores.md."
   type        = string
   sensitive   = true
   default     = ""
 
   validation {
-    condition     = var.redis_url == "" || can(regex("^rediss?://[^/]+", var.redis_url))
-    error_message = "redis_url must begin with redis:// or rediss:// and name a host."
+    condition     = var.redis_url == "" || can(regex("^rediss?(\\+cluster)?://[^/]+", var.redis_url))
+    error_message = "redis_url must begin with redis://, rediss://, redis+cluster:// or rediss+cluster:// and name a host."
   }
 }
 
