@@ -63,11 +63,3 @@ resource "tencentcloud_redis_instance" "main" {
     }
   }
 }
-
-# A full server refuses writes instead of forgetting consent.
-resource "tencentcloud_redis_param" "main" {
-  count = local.own_redis ? 0 : 1
-
-  instance_id     = tencentcloud_redis_instance.main[0].id
-  instance_params = { "maxmemory-policy" = "noeviction" }
-}

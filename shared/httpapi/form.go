@@ -172,7 +172,7 @@ func (f form) data(name string) map[string]string {
 	}
 	o, ok := raw.(*object)
 	if !ok {
-		f.add(f.at(name), faultType, `an object such as {"thing1": "text"} is expected, not `+typeName(raw))
+		f.add(f.at(name), faultText, `an object such as {"thing1": "text"} is expected, not `+typeName(raw))
 		return nil
 	}
 	out := make(map[string]string, len(o.names))

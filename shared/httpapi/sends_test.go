@@ -104,7 +104,7 @@ func TestASendThatCannotBeTakenIsAProblemAndRecordsNothing(t *testing.T) {
 		"a value too long":            {with("data", map[string]string{"character_string1": "E-1", "thing2": "一二三四五六七八九十一二三四五六七八九十一"}), 422, "invalid_fields", "data.thing2"},
 		"a number in data":            {with("data", map[string]any{"character_string1": 5, "thing2": "ok"}), 422, "invalid_fields", "data.character_string1"},
 		"WeChat's own form of data":   {with("data", map[string]any{"character_string1": map[string]string{"value": "E-1"}, "thing2": "ok"}), 422, "invalid_fields", "data.character_string1"},
-		"data that is a list":         {with("data", []string{"E-1"}), 400, "invalid_json", "data"},
+		"data that is a list":         {with("data", []string{"E-1"}), 422, "invalid_fields", "data"},
 		"an openid that is a number":  {with("openid", 5), 400, "invalid_json", "openid"},
 		"an openid that is null":      {with("openid", nil), 400, "invalid_json", "openid"},
 		"an unknown member":           {with("opneid", "x"), 400, "invalid_json", "opneid"},
