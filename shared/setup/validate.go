@@ -129,7 +129,7 @@ func (c *Config) validate(literals bool) error {
 	if c.Listen != "" {
 		_, port, err := net.SplitHostPort(c.Listen)
 		if err == nil {
-			_, err = net.LookupPort("tcp", port)
+			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil {
 			k.fault("listen", "%q is no address and port, such as 127.0.0.1:8080", c.Listen)
