@@ -36,6 +36,7 @@ func (r *receiver) open(ctx context.Context, misfit *wechat.Push) (*wechat.Push,
 	if misfit != nil && time.Since(r.fetched) < renewEvery {
 		return nil, nil
 	}
+	r.fetched = time.Now() // or tried to
 	token, err := r.secrets.get(ctx, r.app.Push.Token, misfit != nil)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,6 @@ func (r *receiver) open(ctx context.Context, misfit *wechat.Push) (*wechat.Push,
 			return nil, err
 		}
 	}
-	r.fetched = time.Now()
 	mode := wechat.PushMode(r.app.Push.Mode)
 	if mode == "" {
 		mode = wechat.PushPlain

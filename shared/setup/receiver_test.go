@@ -76,5 +76,15 @@ func TestAPushTokenThatWasChangedIsFetchedAgain(t *testing.T) {
 		if err := check("a stranger's"); !errors.As(err, &fault) || fetches != 3 {
 			t.Errorf("a stranger's push an hour later: %v after %d fetches", err, fetches)
 		}
+		time.Sleep(time.Hour)
+		token = "" // cannot be had
+		for range 100 {
+			if err := check("a stranger's"); !errors.As(err, &fault) {
+				t.Fatalf("a stranger's push while the secret cannot be had: %v", err)
+			}
+		}
+		if err := check("the-new-one"); err != nil || fetches != 4 {
+			t.Errorf("while the secret cannot be had: %v after %d fetches", err, fetches)
+		}
 	})
 }
