@@ -110,10 +110,10 @@ func (s *Store) getBatch(ctx context.Context, keys []submsg.Key) ([]item, error)
 		out, err := s.client.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{
 			RequestItems: map[string]types.KeysAndAttributes{s.table: want}, ReturnConsumedCapacity: s.wantCapacity(),
 		})
-		if err != nil && round > 0 && ctx.Err() != nil {
-			return nil, errors.Join(errUnprocessed, err) // that is where the time went
-		}
 		if err != nil {
+			if round > 0 && ctx.Err() != nil {
+				err = errors.Join(errUnprocessed, err) // that is where the time went
+			}
 			return nil, err
 		}
 		for i := range out.ConsumedCapacity {
