@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/yuexin-dev/yuexin/shared/policy"
 	"github.com/yuexin-dev/yuexin/shared/submsg"
@@ -112,13 +111,7 @@ func (a *api) reportOpens(c *call) (answer, error) {
 	for _, r := range reports {
 		c.entry.concerns(r.OpenID)
 	}
-	asked := slices.Clone(reports)
-	for i := range asked {
-		if id := asked[i].SendID; id != "" && !canBeID(id) {
-			asked[i].SendID = submsg.SendID(c.appid, "") // which no send has either, since keys are not empty
-		}
-	}
-	effects, err := a.Service.ReportOpens(c, c.appid, asked)
+	effects, err := a.Service.ReportOpens(c, c.appid, reports)
 	if err != nil {
 		return answer{}, err
 	}

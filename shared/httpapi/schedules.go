@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
 )
@@ -149,14 +148,10 @@ func (a *api) listSchedules(c *call) (answer, error) {
 	if state != "" && state != submsg.ScheduleActive && state != submsg.SchedulePaused && state != submsg.ScheduleEnded {
 		q.add("state", faultValue, "state is one of active, paused, ended")
 	}
-	cursor := q.Get("cursor")
-	if _, id, _ := strings.Cut(cursor, "."); cursor != "" && !canBeID(id) {
-		q.add("cursor", faultValue, "the cursor is not one that a listing answered")
-	}
 	if err := q.err(); err != nil {
 		return answer{}, err
 	}
-	list, next, err := a.Service.Schedules(c, c.appid, cursor, limit)
+	list, next, err := a.Service.Schedules(c, c.appid, q.Get("cursor"), limit)
 	if err != nil {
 		return answer{}, err
 	}

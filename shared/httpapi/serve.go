@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/yuexin-dev/yuexin/shared/submsg"
@@ -87,19 +86,12 @@ func (a *api) dispatch(c *call) (answer, error) {
 		}
 		defer leave()
 	}
-	if id, named := c.params["id"]; named && !canBeID(id) {
+	if id, named := c.params["id"]; named && !submsg.IsID(id) {
 		return answer{}, fail(submsg.CodeNotFound, "id", "nothing with this id is known")
 	}
 	c.entry.concerns(c.params["openid"])
 	c.entry.concerns(c.r.URL.Query().Get("openid"))
 	return r.serve(a, c)
-}
-
-// canBeID reports whether a send or a schedule may have this id: the core makes them all in one form. No store is asked
-// for any other, since stores differ in what they take as a key and would answer with an error instead of "not there".
-func canBeID(id string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyz234567"
-	return len(id) == 26 && strings.Trim(id, letters) == ""
 }
 
 func (a *api) admit(c *call, r *route) error {

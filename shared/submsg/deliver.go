@@ -81,10 +81,7 @@ func (s *Service) putOff(ctx context.Context, k Key, err error) error {
 		rec = sendRecord(&next, rec.Version, rec.Due)
 	}
 	s.Log.ErrorContext(ctx, "due work waits: the configuration does not know what it is for", "kind", kindOf(k), "problem", p.Detail)
-	if _, serr := s.Store.Save(ctx, rec); lost(serr) {
-		return serr
-	}
-	return nil
+	return s.offer(ctx, rec)
 }
 
 // deliverSend takes a waiting send on, or gives the verdict on an unknown one.

@@ -265,11 +265,9 @@ func (w *jobWork) sendPage(ctx context.Context, p *page, entries []Record, begun
 		names = append(names, sendsNamed(c.subBody(), c.sendBody().ID)...)
 		todo = append(todo, c)
 	}
-	named := map[string]Record{}
-	if len(names) > 0 {
-		if named, err = s.loadSends(ctx, j.AppID, names); err != nil {
-			return err
-		}
+	named, err := s.loadSends(ctx, j.AppID, names)
+	if err != nil {
+		return err
 	}
 	for _, c := range todo {
 		c.known = true

@@ -108,8 +108,7 @@ func (s *Service) fireRecord(ctx context.Context, rec Record, sch *Schedule) ([]
 			return jobs, err
 		}
 	}
-	next := Record{Key: rec.Key, Version: rec.Version, Due: f.due, Body: f.next}
-	if _, err := s.Store.Save(ctx, next); lost(err) {
+	if err := s.offer(ctx, Record{Key: rec.Key, Version: rec.Version, Due: f.due, Body: f.next}); err != nil {
 		return jobs, err
 	}
 	if n := f.next.Missed - sch.Missed; n > 0 {
@@ -163,10 +162,7 @@ func (s *Service) putJobs(ctx context.Context, sch *Schedule, job *Job) ([]Key, 
 			j.ID = derive("job", j.AppID, j.ScheduleID, strconv.FormatInt(int64(j.Occurrence), 10), strconv.Itoa(shard))
 			due := j.Occurrence + Instant(sch.Spread*int64(shard)/int64(shards))
 			errs[shard] = s.caught(ctx, func() error {
-				if _, err := s.Store.Save(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j}); lost(err) {
-					return err
-				}
-				return nil
+				return s.offer(ctx, Record{Key: keys[shard], Due: max(due, 1), Body: &j})
 			})
 		})
 	}
@@ -241,7 +237,7 @@ func (s *Service) leaveTrail(ctx context.Context, sch *Schedule, at ...Instant) 
 			continue
 		}
 		b := &Send{ID: r.SendID, AppID: sch.AppID, OpenID: sub.OpenID, TemplateID: r.TemplateID, State: SendQueued, Schedule: sch.ID, Occurrence: o, CreatedAt: r.At, UpdatedAt: s.now()}
-		if _, err := s.Store.Save(ctx, sendRecord(b, 0, r.Until+1)); lost(err) { // one that is stored already does the same
+		if err := s.offer(ctx, sendRecord(b, 0, r.Until+1)); err != nil { // one that is stored already does the same
 			return err
 		}
 	}
@@ -269,8 +265,8 @@ func (s *Service) carryOccurrence(ctx context.Context, c *carriage) (Record, err
 		if p := checkData(c.tpl, b.Data, "data"); p != nil {
 			next := *b
 			next.State, next.Reason = SendRefused, &Reason{Code: policy.RuleFields, Field: p.Field, Detail: p.Detail}
-			rec := sendRecord(&next, 0, 0)
-			if _, err := s.Store.Save(ctx, rec); lost(err) {
+			rec, err := s.saveSend(ctx, sendRecord(&next, 0, 0))
+			if lost(err) {
 				return rec, err
 			}
 			s.countSend(c, &next, 0)

@@ -178,8 +178,7 @@ func (s *Service) writeHistory(ctx context.Context, sub *Subscriber, grants []Gr
 			}
 		}
 		line := &GrantHistory{At: g.At, Event: g.Event, Source: g.Source, TemplateID: g.TemplateID, Decision: g.Decision, Effect: string(effects[i]), Scene: g.Scene, Arrived: g.Arrived}
-		_, err := s.Store.Save(ctx, Record{Key: HistoryKey(sub.AppID, sub.OpenID, g.At, g.Fingerprint), Body: line})
-		if lost(err) {
+		if err := s.offer(ctx, Record{Key: HistoryKey(sub.AppID, sub.OpenID, g.At, g.Fingerprint), Body: line}); err != nil {
 			return err // the caller is told to deliver again; the subscriber knows the event by then
 		}
 	}

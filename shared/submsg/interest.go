@@ -113,6 +113,9 @@ func checkOpen(app *App, r OpenReport, i int, now time.Time) (*Template, error) 
 // markOpened notes on the send that it was opened: one conditional write, so that a send counts once however many
 // instances hear of it.
 func (s *Service) markOpened(ctx context.Context, appid, templateID string, r OpenReport, at Instant) (OpenEffect, error) {
+	if !IsID(r.SendID) {
+		return OpenUnknown, nil
+	}
 	for try := 0; ; try++ {
 		recs, err := s.Store.Load(ctx, SendKey(appid, r.SendID))
 		if err != nil {

@@ -17,7 +17,7 @@ func (s *Service) notify(ctx context.Context, app *App, n Notice) {
 		return
 	}
 	rec := Record{Key: NoticeKey(n.AppID, n.ID), Due: n.At, Body: &n}
-	if _, err := s.Store.Save(ctx, rec); lost(err) {
+	if err := s.offer(ctx, rec); err != nil {
 		s.Log.ErrorContext(ctx, "notice could not be kept", "appid", n.AppID, "event", n.Event, "error", err)
 		return
 	}
@@ -44,10 +44,6 @@ func (s *Service) deliverNotice(ctx context.Context, k Key) error {
 	}
 	next := *n
 	next.Attempts++
-	_, err = s.Store.Save(ctx, Record{Key: k, Version: recs[0].Version, Due: s.now().Add(backoff(next.Attempts, time.Hour)), Body: &next})
 	s.Log.WarnContext(ctx, "webhook did not take a notice", "appid", n.AppID, "event", n.Event, "error", perr)
-	if lost(err) {
-		return err
-	}
-	return nil
+	return s.offer(ctx, Record{Key: k, Version: recs[0].Version, Due: s.now().Add(backoff(next.Attempts, time.Hour)), Body: &next})
 }

@@ -110,9 +110,5 @@ func (s *Service) putPlan(ctx context.Context, sch *Schedule) error {
 	if sch.To.OpenID == "" {
 		return nil
 	}
-	_, err := s.Store.Save(ctx, Record{Key: PlanKey(sch.AppID, sch.To.OpenID, sch.ID), Body: &PlanEntry{ScheduleID: sch.ID}})
-	if lost(err) {
-		return err
-	}
-	return nil
+	return s.offer(ctx, Record{Key: PlanKey(sch.AppID, sch.To.OpenID, sch.ID), Body: &PlanEntry{ScheduleID: sch.ID}})
 }

@@ -120,7 +120,7 @@ func (s *Service) Schedules(ctx context.Context, appid, cursor string, limit int
 	if cursor != "" {
 		n, rest, ok := strings.Cut(cursor, ".")
 		var err error
-		if shard, err = strconv.Atoi(n); !ok || err != nil || shard < 0 || shard >= ScheduleShards {
+		if shard, err = strconv.Atoi(n); !ok || err != nil || shard < 0 || shard >= ScheduleShards || !IsID(rest) {
 			return nil, "", problem(CodeInvalidRequest, "cursor", "the cursor is not one that a listing answered")
 		}
 		after = rest

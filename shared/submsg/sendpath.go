@@ -86,11 +86,7 @@ func erased(sub *Subscriber, b *Send) bool { return sub.ErasedAt != 0 && b.Creat
 
 func (s *Service) loadOthers(ctx context.Context, c *carriage) error {
 	c.known, c.others = true, nil
-	ids := sendsNamed(c.subBody(), c.sendBody().ID)
-	if len(ids) == 0 {
-		return nil
-	}
-	named, err := s.loadSends(ctx, c.sendBody().AppID, ids)
+	named, err := s.loadSends(ctx, c.sendBody().AppID, sendsNamed(c.subBody(), c.sendBody().ID))
 	if err != nil {
 		c.known = false
 		return err
@@ -101,6 +97,9 @@ func (s *Service) loadOthers(ctx context.Context, c *carriage) error {
 
 // loadSends reads those of the named sends that have a record.
 func (s *Service) loadSends(ctx context.Context, appid string, ids []string) (map[string]Record, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
 	keys := make([]Key, len(ids))
 	for i, id := range ids {
 		keys[i] = SendKey(appid, id)
@@ -220,11 +219,8 @@ func (s *Service) carry(ctx context.Context, c *carriage) (Record, error) {
 			return s.attempt(ctx, c, d.send, d.sub)
 		}
 		if d.step == stepRecord {
-			rec := sendRecord(d.send, c.send.Version, d.due)
-			if cause = s.noteUnsent(ctx, d.send); cause == nil { // first: an entry too many leads to nothing
-				rec.Version, cause = s.Store.Save(ctx, rec)
-			}
-			if cause == nil {
+			var rec Record
+			if rec, cause = s.saveSend(ctx, sendRecord(d.send, c.send.Version, d.due)); cause == nil {
 				s.countSend(c, d.send, rec.Due)
 				return rec, nil
 			}

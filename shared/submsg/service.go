@@ -123,6 +123,13 @@ func derive(parts ...string) string {
 	return idEncoding.EncodeToString(sum[:16])
 }
 
+// IsID reports whether s has the form of the ids that sends and schedules are given. Nothing is stored under any other, and stores
+// differ in what they take as a key: they are not asked for one.
+func IsID(s string) bool {
+	b, err := idEncoding.DecodeString(s)
+	return len(s) == 26 && err == nil && len(b) == 16
+}
+
 var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // digest is the hash by which a replay is told from another request under the same key.
@@ -179,6 +186,14 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // lost reports whether err, of a write, leaves open whether the write took place: whoever wrote loads and looks.
 func lost(err error) bool { return err != nil && !errors.Is(err, ErrConflict) }
+
+// offer saves a record as it was loaded, or a new one. Where somebody else has written it meanwhile, theirs stands.
+func (s *Service) offer(ctx context.Context, rec Record) error {
+	if _, err := s.Store.Save(ctx, rec); lost(err) {
+		return err
+	}
+	return nil
+}
 
 type nowhere struct{}
 

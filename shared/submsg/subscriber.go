@@ -151,19 +151,11 @@ func (s *Service) Subscriber(ctx context.Context, appid, openid string, history 
 	key := SubscriberKey(appid, openid)
 	view := SubscriberView{Subscriber: Subscriber{AppID: appid, OpenID: openid}}
 	for tidied := false; ; tidied = true {
-		recs, err := s.Store.Load(ctx, key)
+		sub, _, open, err := s.withSends(ctx, appid, openid)
 		if err != nil {
 			return view, err
 		}
-		sub, ok := recs[0].Body.(*Subscriber)
-		if !ok {
-			break
-		}
-		named, err := s.loadSends(ctx, appid, sendsNamed(sub, ""))
-		if err != nil {
-			return view, err
-		}
-		view.Open = bodies(named)
+		view.Open = open
 		dead := slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, view.Open[r.SendID], s.now()) && s.now() > r.Until })
 		if dead && !tidied {
 			if err := s.tidy(ctx, key); err != nil {
@@ -322,9 +314,16 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 		if !ok {
 			sub = &Subscriber{AppID: appid, OpenID: openid}
 		}
+		unsent, err := s.listAll(ctx, UnsentPartition(appid, openid))
+		if err != nil {
+			return err
+		}
 		ids := sendsNamed(sub, "")
 		for _, c := range candidates(sub, "") {
 			ids = append(ids, c.sendID)
+		}
+		for _, e := range unsent {
+			ids = append(ids, e.Body.(*UnsentEntry).SendID)
 		}
 		slices.Sort(ids)
 		named, err := s.loadSends(ctx, appid, slices.Compact(ids))
@@ -335,7 +334,7 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 		if slices.ContainsFunc(sub.Reservations, func(r Reservation) bool { return blocking(r, sends[r.SendID], s.now()) && s.now() <= r.Until }) {
 			return problem(CodeInProgress, "", "a message to this subscriber is on its way; erase again in a moment")
 		}
-		if err := s.eraseTraces(ctx, app, sub, slices.Collect(maps.Values(named))); err != nil {
+		if err := s.eraseTraces(ctx, app, sub, append(slices.Collect(maps.Values(named)), unsent...)); err != nil {
 			return err
 		}
 		if _, err = s.Store.Save(ctx, subscriberRecord(&Subscriber{AppID: appid, OpenID: openid, ErasedAt: s.now()}, recs[0].Version)); err == nil {
@@ -347,12 +346,9 @@ func (s *Service) Erase(ctx context.Context, appid, openid string) error {
 	}
 }
 
-// eraseTraces deletes what else there is of a person; the subscriber, which leads to it, goes last.
+// eraseTraces deletes what else there is of a person: sends, then what leads to them. The subscriber, which leads to it, goes last.
 func (s *Service) eraseTraces(ctx context.Context, app *App, sub *Subscriber, sends []Record) error {
 	if err := s.erasePlans(ctx, sub.AppID, sub.OpenID); err != nil {
-		return err
-	}
-	if err := s.eraseUnsent(ctx, sub.AppID, sub.OpenID); err != nil {
 		return err
 	}
 	lines, err := s.listAll(ctx, HistoryPartition(sub.AppID, sub.OpenID))

@@ -14,8 +14,8 @@ func (s *Service) Tick(ctx context.Context) error {
 	s.init()
 	began := time.Now()
 	var errs []error
-	for handed, first := map[Key]bool{}, true; ; first = false {
-		full, err := s.takeUp(ctx, handed, first)
+	for handed := map[Key]bool{}; ; {
+		full, err := s.takeUp(ctx, handed)
 		errs = append(errs, err)
 		// What is beyond the first batches waits for no further tick: it is taken up as those before it are done.
 		if !full || err != nil || time.Since(began) > s.TickEvery*3/4 || s.shortOf(ctx, s.CallTimeout+backlogPause) {
@@ -38,7 +38,8 @@ const (
 )
 
 // takeUp hands on what is due and has not been handed on by this tick. full tells that a shard may hold more.
-func (s *Service) takeUp(ctx context.Context, handed map[Key]bool, measure bool) (full bool, err error) {
+func (s *Service) takeUp(ctx context.Context, handed map[Key]bool) (full bool, err error) {
+	first := len(handed) == 0
 	now := s.now()
 	oldest := now
 	var errs []error
@@ -62,7 +63,7 @@ func (s *Service) takeUp(ctx context.Context, handed map[Key]bool, measure bool)
 			handed[it.Key] = true
 		}
 	}
-	if measure && len(errs) == 0 { // an age that could not be read is not 0
+	if first && len(errs) == 0 { // an age that could not be read is not 0
 		s.Metrics.Observe("", "oldest_due_seconds", now.Sub(oldest).Seconds())
 	}
 	wake = append(wake, s.fireAudiences(ctx, schedules)...)

@@ -26,14 +26,19 @@ func (s *Service) noteUnsent(ctx context.Context, b *Send) error {
 	if !b.unsent() {
 		return nil
 	}
-	_, err := s.Store.Save(ctx, Record{
+	return s.offer(ctx, Record{
 		Key: UnsentKey(b.AppID, b.OpenID, b.CreatedAt, b.ID), Expires: b.UpdatedAt.Add(keepFinal),
 		Body: &UnsentEntry{SendID: b.ID, At: b.CreatedAt},
 	})
-	if lost(err) {
-		return err
+}
+
+// saveSend saves a send, whose end has its entry first: one too many leads to nothing.
+func (s *Service) saveSend(ctx context.Context, rec Record) (Record, error) {
+	err := s.noteUnsent(ctx, rec.Body.(*Send))
+	if err == nil {
+		rec.Version, err = s.Store.Save(ctx, rec)
 	}
-	return nil
+	return rec, err
 }
 
 // recentSends reads the latest sends of a subscriber, whatever became of them.
@@ -54,9 +59,6 @@ func (s *Service) recentSends(ctx context.Context, view *SubscriberView) error {
 			ids = append(ids, c.sendID)
 		}
 	}
-	if len(ids) == 0 {
-		return nil
-	}
 	named, err := s.loadSends(ctx, view.AppID, ids)
 	if err != nil {
 		return err
@@ -67,27 +69,4 @@ func (s *Service) recentSends(ctx context.Context, view *SubscriberView) error {
 		}
 	}
 	return nil
-}
-
-// eraseUnsent deletes a person's sends that did not go out, and what leads to them.
-func (s *Service) eraseUnsent(ctx context.Context, appid, openid string) error {
-	entries, err := s.listAll(ctx, UnsentPartition(appid, openid))
-	if err != nil {
-		return err
-	}
-	ids := make([]string, len(entries))
-	for i, e := range entries {
-		ids[i] = e.Body.(*UnsentEntry).SendID
-	}
-	slices.Sort(ids)
-	named, err := s.loadSends(ctx, appid, slices.Compact(ids))
-	if err != nil {
-		return err
-	}
-	for _, r := range named {
-		if err := s.deleteAll(ctx, []Record{r}); err != nil {
-			return err
-		}
-	}
-	return s.deleteAll(ctx, entries) // last: they lead to the others
 }

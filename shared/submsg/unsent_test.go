@@ -101,3 +101,26 @@ func (d *dying) Save(ctx context.Context, rec submsg.Record) (submsg.Version, er
 	}
 	return d.Store.Save(ctx, rec)
 }
+
+// misfits is an endpoint whose content fits no template.
+type misfits struct{}
+
+func (misfits) Provide(_ context.Context, r submsg.ProviderRequest) (map[string]submsg.Provided, error) {
+	all := map[string]submsg.Provided{}
+	for _, openid := range r.OpenIDs {
+		all[openid] = submsg.Provided{Data: map[string]string{"no_such_field": "1"}}
+	}
+	return all, nil
+}
+
+func TestAnOccurrenceWhoseContentDoesNotFitIsFoundWithThePersonToo(t *testing.T) {
+	w := newWorld(t, func(a *submsg.App) { a.CheckProvider = func(string) error { return nil } })
+	w.Service.Provider = misfits{}
+	w.Granted("anna", bill, 1)
+	scheduled(t, w, "bills", submsg.Recipients{Audience: &submsg.Audience{}}, provided)
+	w.Clock.Advance(time.Hour + time.Minute)
+	tick(t, w)
+	if diff := cmp.Diff([]string{"refused fields"}, told(t, w, "anna")); diff != "" {
+		t.Errorf("the person's page (-want +got):\n%s", diff)
+	}
+}
